@@ -1,0 +1,47 @@
+"""What a driver author imports.
+
+::
+
+    from countertop.sdk import IdReader, Options, Run, DeviceFault, hookimpl, DriverSpec
+"""
+
+from countertop.sdk.device import Device, IdReader, Options, ReceiptPrinter, Run, internal_health
+from countertop.sdk.errors import (
+    CountertopError,
+    DeviceFault,
+    InvalidRequest,
+    LinkFault,
+    NoAnswer,
+    ProtocolFault,
+    reason_info,
+)
+from countertop.sdk.links import Link, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+from countertop.sdk.plugins import DriverSpec, Emulator, EmulatorSpec, PluginHooks, hookimpl, hookspec
+
+__all__ = [
+    "CountertopError",
+    "Device",
+    "DeviceFault",
+    "DriverSpec",
+    "Emulator",
+    "EmulatorSpec",
+    "IdReader",
+    "InvalidRequest",
+    "Link",
+    "LinkFault",
+    "LinkUrl",
+    "NoAnswer",
+    "Options",
+    "PluginHooks",
+    "ProtocolFault",
+    "ReceiptPrinter",
+    "Run",
+    "SerialLink",
+    "TcpLink",
+    "hookimpl",
+    "hookspec",
+    "internal_health",
+    "open_link",
+    "parse_link",
+    "reason_info",
+]

@@ -1,0 +1,149 @@
+"""What a driver is: one class per device model, on one base class per kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from google.protobuf.message import Message
+from pydantic import BaseModel, ConfigDict
+
+from countertop.sdk.errors import CountertopError
+from countertop.sdk.links import Link, LinkUrl, open_link
+from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
+from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
+from countertop.v1.error_pb2 import PhysicalEffect
+from countertop.v1.operation_pb2 import PromptKind
+
+__all__ = ["Device", "IdReader", "Options", "ReceiptPrinter", "Run"]
+
+
+class Options(BaseModel):
+    """A driver's options: typed, checked when the configuration is read. Unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Run(Protocol):
+    """A driver's handle on the operation that it carries out."""
+
+    @property
+    def operation_id(self) -> str:
+        """The operation's id, at most 64 ASCII characters."""
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the operation's time is up, never negative. The daemon cancels the verb a little later."""
+
+    def progress(self, done: int, total: int = 0, unit: str = "") -> None:
+        """Say how far it is."""
+
+    def prompt(self, kind: PromptKind) -> None:
+        """Ask a person for something: the operation is WAITING_FOR_PERSON until `working` or another prompt."""
+
+    def working(self) -> None:
+        """The device works again: the operation is RUNNING."""
+
+    def emit(self, event: Message) -> None:
+        """Send one of the verb's own events (a message of the update's `payload`) to those who watch."""
+
+    async def commit_point(self, step: str) -> None:
+        """Say that the next byte has an effect in the world. From here on cancelling is too late, and a failure
+        whose effect the driver does not state is UNCERTAIN. Call it right before that byte."""
+
+    def effect(self, effect: PhysicalEffect) -> None:
+        """State what has happened in the world so far, for a failure that comes later."""
+
+
+class Device(ABC):
+    """One device. The daemon owns reconnecting, polling, the queue, time limits and conversion of errors; it calls
+    one method at a time, and may cancel any of them at any await.
+
+    `connect` is called on a fresh instance; after `disconnect` the instance is thrown away.
+    """
+
+    name: ClassVar[str]
+    """The driver's name in the configuration."""
+    kind: ClassVar[DeviceKind]
+    """The kind of device that the class drives."""
+    links: ClassVar[tuple[type[Link], ...]]
+    """What it can run over."""
+    options_type: ClassVar[type[Options]] = Options
+    """Its options."""
+    poll_interval: ClassVar[float] = 2.0
+    """Seconds between two calls of `status` while idle."""
+
+    def __init__(self, url: LinkUrl, options: Options) -> None:
+        self.url = url
+        self.options = options
+        self.report: Callable[[DeviceStatus], None] = lambda status: None
+        """Set by the daemon: call it to push a status instead of waiting to be asked."""
+
+    async def open_link(self, **defaults: str) -> Link:
+        """Open the configured link; `defaults` fill in query parameters (`baud="115200"`) that the URL lacks."""
+        return await open_link(self.url, allowed=self.links, defaults=defaults)
+
+    @abstractmethod
+    async def connect(self) -> DeviceInfo:
+        """Open the link and identify the device. Raises DeviceFault when it is not there or is another one."""
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Close the link. Never raises."""
+
+    @abstractmethod
+    async def status(self) -> DeviceStatus:
+        """Ask the device how it is. Raises DeviceFault when it does not answer: it is then OFFLINE and reconnected."""
+
+    async def reset(self, request: device_pb2.ResetDeviceRequest, run: Run) -> device_pb2.ResetDeviceResult:
+        """Bring the device into its safe state. By default: just ask how it is."""
+        return device_pb2.ResetDeviceResult(status=await self.status())
+
+    async def check_health(self, request: device_pb2.CheckHealthRequest, run: Run) -> device_pb2.CheckHealthResult:
+        """Check the device's health. By default INTERNAL only: it answers, and no condition stands."""
+        if request.level > device_pb2.HEALTH_LEVEL_INTERNAL:
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks at INTERNAL only.")
+        return internal_health(await self.status())
+
+
+def internal_health(status: DeviceStatus) -> device_pb2.CheckHealthResult:
+    """The finding of an INTERNAL check: the device answers, and one finding per condition."""
+    findings = [device_pb2.HealthFinding(item="answers", passed=True, detail="The device answers.")]
+    for condition in status.conditions:
+        passed = condition.severity != device_pb2.SEVERITY_BLOCKING
+        name = error_pb2.Reason.Name(condition.reason).removeprefix("REASON_")
+        findings.append(device_pb2.HealthFinding(item=name.lower(), passed=passed, detail=condition.action))
+    return device_pb2.CheckHealthResult(healthy=all(finding.passed for finding in findings), findings=findings)
+
+
+class IdReader(Device):
+    """Base of ID reader drivers."""
+
+    kind = device_pb2.DEVICE_KIND_ID_READER
+
+    @abstractmethod
+    async def read(self, request: id_reader_pb2.ReadRequest, run: Run) -> id_reader_pb2.ReadResult:
+        """Wait for a document, read it, wait for its removal if asked.
+
+        Emits DocumentDetected, IdentityDocument (only with `wait_for_removal`) and DocumentRemoved. Raises DeviceFault
+        with NO_DOCUMENT when `run.time_left` is used up, DOCUMENT_REMOVED, DOCUMENT_UNREADABLE,
+        DOCUMENT_UNSUPPORTED.
+        """
+
+
+class ReceiptPrinter(Device):
+    """Base of receipt printer drivers."""
+
+    kind = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
+
+    @abstractmethod
+    async def print(self, request: receipt_printer_pb2.PrintRequest, run: Run) -> receipt_printer_pb2.PrintResult:
+        """Print a receipt. Emits BlocksPrinted as confirmation comes in. Raises DeviceFault with PAPER_OUT,
+        COVER_OPEN, CUTTER_ERROR, … and the effect; `run.progress(done, total, "blocks")` tells the block reached."""
+
+    @abstractmethod
+    async def open_drawer(
+        self, request: receipt_printer_pb2.OpenDrawerRequest, run: Run
+    ) -> receipt_printer_pb2.OpenDrawerResult:
+        """Give the drawer its pulse. Raises CountertopError(NOT_SUPPORTED) where there is none."""

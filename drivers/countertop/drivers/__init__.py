@@ -1,0 +1,1 @@
+"""Drivers that come with Countertop: one folder per device family."""

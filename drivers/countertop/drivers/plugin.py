@@ -1,0 +1,27 @@
+"""Announces the drivers that come with Countertop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from countertop.sdk.plugins import DriverSpec, hookimpl
+from countertop.v1 import device_pb2
+
+
+@hookimpl
+def countertop_drivers() -> Sequence[DriverSpec]:
+    """The drivers of this distribution."""
+    return (
+        DriverSpec(
+            name="sdt",
+            kind=device_pb2.DEVICE_KIND_ID_READER,
+            factory="countertop.drivers.sdt.driver:SdtReader",
+            description="Chinese resident ID card readers with a SAM_V module",
+        ),
+        DriverSpec(
+            name="escpos",
+            kind=device_pb2.DEVICE_KIND_RECEIPT_PRINTER,
+            factory="countertop.drivers.escpos.driver:EscPosPrinter",
+            description="Receipt printers that speak ESC/POS",
+        ),
+    )

@@ -1,0 +1,42 @@
+"""Announces the emulators that come with Countertop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pluggy
+
+from countertop.emulators.core.spec import EmulatorSpec
+from countertop.v1 import device_pb2
+from countertop.v1.image_pb2 import Image
+
+hookimpl = pluggy.HookimplMarker("countertop")
+
+
+@hookimpl
+def countertop_emulators() -> Sequence[EmulatorSpec]:
+    """The emulators of this distribution."""
+    return (
+        EmulatorSpec(
+            name="sdt",
+            kind=device_pb2.DEVICE_KIND_ID_READER,
+            driver="sdt",
+            factory="countertop.emulators.sdt.emulator:start",
+            description="A resident ID card reader (SAM_V module) on a pty",
+        ),
+        EmulatorSpec(
+            name="escpos",
+            kind=device_pb2.DEVICE_KIND_RECEIPT_PRINTER,
+            driver="escpos",
+            factory="countertop.emulators.escpos.emulator:start",
+            description="An ESC/POS receipt printer on TCP or a pty",
+        ),
+    )
+
+
+@hookimpl
+def countertop_decode_photo(raw: bytes, raw_format: str) -> Image | None:
+    """Decode the test pictures that the emulated ID cards hold; real photos are left to a vendor's decoder."""
+    from countertop.emulators.sdt.photo import decode_test_photo
+
+    return decode_test_photo(raw) if raw_format == "wlt" else None
