@@ -3,20 +3,28 @@
 ::
 
     from countertop.sdk import IdReader, Options, Run, DeviceFault, hookimpl, DriverSpec
+
+Names are imported when they are first used: the daemon answers before it has paid for pydantic.
 """
 
-from countertop.sdk.device import Device, IdReader, Options, ReceiptPrinter, Run, internal_health
-from countertop.sdk.errors import (
-    CountertopError,
-    DeviceFault,
-    InvalidRequest,
-    LinkFault,
-    NoAnswer,
-    ProtocolFault,
-    reason_info,
-)
-from countertop.sdk.links import Link, LinkUrl, SerialLink, TcpLink, open_link, parse_link
-from countertop.sdk.plugins import DriverSpec, Emulator, EmulatorSpec, PluginHooks, hookimpl, hookspec
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from countertop.sdk.device import Device, IdReader, Options, ReceiptPrinter, Run, internal_health
+    from countertop.sdk.errors import (
+        CountertopError,
+        DeviceFault,
+        InvalidRequest,
+        LinkFault,
+        NoAnswer,
+        ProtocolFault,
+        reason_info,
+    )
+    from countertop.sdk.links import Link, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+    from countertop.sdk.plugins import DriverSpec, Emulator, EmulatorSpec, PluginHooks, hookimpl, hookspec
 
 __all__ = [
     "CountertopError",
@@ -45,3 +53,18 @@ __all__ = [
     "parse_link",
     "reason_info",
 ]
+
+_HOMES = {
+    "device": "Device IdReader Options ReceiptPrinter Run internal_health",
+    "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault reason_info",
+    "links": "Link LinkUrl SerialLink TcpLink open_link parse_link",
+    "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

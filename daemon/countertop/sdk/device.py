@@ -6,15 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
-from google.protobuf.message import Message
-from pydantic import BaseModel, ConfigDict
-
 from countertop.sdk.errors import CountertopError
 from countertop.sdk.links import Link, LinkUrl, open_link
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect
 from countertop.v1.operation_pb2 import PromptKind
+from google.protobuf.message import Message
+from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Device", "IdReader", "Options", "ReceiptPrinter", "Run"]
 
@@ -50,7 +49,8 @@ class Run(Protocol):
 
     async def commit_point(self, step: str) -> None:
         """Say that the next byte has an effect in the world. From here on cancelling is too late, and a failure
-        whose effect the driver does not state is UNCERTAIN. Call it right before that byte."""
+        whose effect the driver does not state is UNCERTAIN. Call it right before that byte.
+        """
 
     def effect(self, effect: PhysicalEffect) -> None:
         """State what has happened in the world so far, for a failure that comes later."""
@@ -140,7 +140,8 @@ class ReceiptPrinter(Device):
     @abstractmethod
     async def print(self, request: receipt_printer_pb2.PrintRequest, run: Run) -> receipt_printer_pb2.PrintResult:
         """Print a receipt. Emits BlocksPrinted as confirmation comes in. Raises DeviceFault with PAPER_OUT,
-        COVER_OPEN, CUTTER_ERROR, … and the effect; `run.progress(done, total, "blocks")` tells the block reached."""
+        COVER_OPEN, CUTTER_ERROR, … and the effect; `run.progress(done, total, "blocks")` tells the block reached.
+        """
 
     @abstractmethod
     async def open_drawer(

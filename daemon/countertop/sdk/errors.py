@@ -15,6 +15,7 @@ No error text may hold customer data: say which field is wrong, never what is in
 
 from __future__ import annotations
 
+from countertop.sdk.options import option
 from countertop.v1 import error_pb2, options_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 
@@ -23,8 +24,9 @@ __all__ = ["CountertopError", "DeviceFault", "InvalidRequest", "LinkFault", "NoA
 
 def reason_info(reason: Reason) -> options_pb2.ReasonInfo:
     """What the table says of a reason: status code, retry, who mends it, sentences for people."""
-    value = error_pb2.Reason.DESCRIPTOR.values_by_number[int(reason)]
-    info: options_pb2.ReasonInfo = value.GetOptions().Extensions[options_pb2.reason_info]
+    info: options_pb2.ReasonInfo = option(
+        error_pb2.Reason.DESCRIPTOR.values_by_number[int(reason)], options_pb2.reason_info
+    )
     return info
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pluggy
-
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.image_pb2 import Image
 
@@ -34,11 +33,12 @@ class DriverSpec:
 class Emulator(Protocol):
     """A running emulator. Beside this it has one coroutine method per bench verb that makes sense for it, named as
     the verb in snake_case, taking the verb's request message and returning its response message
-    (`async def insert_card(self, request: InsertCardRequest) -> InsertCardResponse`)."""
+    (`async def insert_card(self, request: InsertCardRequest) -> InsertCardResponse`).
+    """
 
     @property
     def link_url(self) -> str:
-        """Where a driver reaches it: `serial:///dev/pts/7?baud=115200`, `tcp://127.0.0.1:43211`. Stable while it runs."""
+        """Where a driver reaches it (`serial:///dev/pts/7?baud=115200`, `tcp://127.0.0.1:4321`); stable."""
 
     async def close(self) -> None:
         """End it and free its port or pty. Safe to call twice."""
@@ -69,7 +69,8 @@ class EmulatorSpec(Protocol):
 
 class PluginHooks:
     """The hooks; implement them with `countertop.sdk.hookimpl` in a module named by an entry point of the group
-    `countertop.plugins`."""
+    `countertop.plugins`.
+    """
 
     @hookspec
     def countertop_drivers(self) -> Sequence[DriverSpec]:
@@ -83,6 +84,9 @@ class PluginHooks:
 
     @hookspec(firstresult=True)
     def countertop_decode_photo(self, raw: bytes, raw_format: str) -> Image | None:
-        """Decode a chip photo, or return None when it is not yours. Called in a worker thread. `raw_format` is "wlt" for
-        the 1024 bytes of Chinese identity cards; a bank fills this hook with its vendor's library."""
+        """Decode a chip photo, or return None when it is not yours. Called in a worker thread.
+
+        `raw_format` is "wlt" for the 1024 bytes of Chinese identity cards; a bank fills this hook with its vendor's
+        library.
+        """
         raise AssertionError("only specifies the hook")

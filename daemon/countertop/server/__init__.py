@@ -1,0 +1,1 @@
+"""The daemon: one per terminal, one runner per device, one event stream."""

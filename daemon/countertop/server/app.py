@@ -1,0 +1,172 @@
+"""The daemon: puts the parts together, starts them in order, drains and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from countertop.sdk.links import parse_link
+from countertop.sdk.plugins import Emulator
+from countertop.server.config import Config, ConfigError, DeviceConfig
+from countertop.server.device_view import DeviceView
+from countertop.server.doors.grpc_door import GrpcDoor
+from countertop.server.emulation import start_emulators, stop_emulators
+from countertop.server.logs import logs_to
+from countertop.server.plugins import Plugins
+from countertop.server.runner import DeviceRunner, RunnerHooks
+from countertop.server.services.base import Service
+from countertop.server.services.bench import Bench
+from countertop.server.services.devices import Devices
+from countertop.server.services.id_readers import IdReaders, document_of, photo_decoder
+from countertop.server.services.operations import Operations
+from countertop.server.services.receipt_printers import ReceiptPrinters
+from countertop.server.terminal import Terminal
+from countertop.v1 import device_pb2
+from countertop.v1.device_pb2 import Device
+
+if TYPE_CHECKING:
+    from countertop.sdk.device import Device as Driver
+
+__all__ = ["STOP_SECONDS", "Daemon", "serve"]
+
+STOP_SECONDS = 10.0
+"""How much longer than its drain time the daemon may take to stop."""
+
+log = logging.getLogger("countertop.daemon")
+
+
+class Daemon:
+    """A running terminal. `async with Daemon(config) as daemon:` serves on `daemon.addresses` until the block ends.
+
+    Raises ConfigError or OSError when it cannot start; nothing is left running then.
+    """
+
+    def __init__(self, config: Config, *, plugins: Plugins | None = None) -> None:
+        self.config = config
+        self.plugins = plugins or Plugins()
+        self.terminal = Terminal(config.terminal.id, self.plugins)
+        self._emulators: dict[str, Emulator] = {}
+        self._door: GrpcDoor | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens: `unix:/PATH`, `HOST:PORT`."""
+        return self._door.addresses if self._door is not None else []
+
+    async def __aenter__(self) -> Daemon:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        self._emulators = await start_emulators(self.config.devices, self.plugins)
+        self.terminal.emulators = dict(self._emulators)
+        hooks = RunnerHooks(photo_decoder(self.plugins), lambda message: document_of(message) is not None)
+        for device in self.config.devices:
+            self.terminal.runners[device.id] = self._runner(device, hooks)
+        self._door = GrpcDoor(self._services())
+        for address in self.config.listen.addresses:
+            self._door.listen(address)
+        await self._door.start()
+        for runner in self.terminal.runners.values():
+            if runner.view.device.admin_state == device_pb2.ADMIN_STATE_ENABLED:
+                runner.start()
+
+    def _services(self) -> list[Service]:
+        kinds: list[type[Service]] = [Devices, Operations, IdReaders, ReceiptPrinters]
+        if self._emulators:
+            kinds.append(Bench)
+        return [kind(self.terminal) for kind in kinds]
+
+    def _runner(self, config: DeviceConfig, hooks: RunnerHooks) -> DeviceRunner:
+        emulator = self._emulators.get(config.id)
+        driver_name = config.driver or self.plugins.emulator(config.emulator).driver
+        url = parse_link(emulator.link_url if emulator is not None else config.link)
+        view = DeviceView(
+            Device(
+                id=config.id,
+                id_basis=device_pb2.ID_BASIS_CONFIGURED,
+                kind=self.plugins.drivers[driver_name].kind,
+                unit=config.id,
+                driver=driver_name,
+                link=url.text,
+                labels=config.labels,
+                emulated=emulator is not None,
+                admin_state=device_pb2.ADMIN_STATE_ENABLED if config.enabled else device_pb2.ADMIN_STATE_DISABLED,
+            ),
+            self.terminal.events.append,
+        )
+
+        def load() -> Driver:
+            driver = self.plugins.driver_class(driver_name)
+            return driver(url, driver.options_type.model_validate(config.options))
+
+        return DeviceRunner(view, load, hooks)
+
+    async def stop(self) -> None:
+        """Drain and stop: running operations get `drain_seconds`, then they are cancelled; all within STOP_SECONDS
+        more. Safe to call twice.
+        """
+        drain = self.config.terminal.drain_seconds
+        try:
+            async with asyncio.timeout(drain + STOP_SECONDS):
+                await self.terminal.stop(drain)
+                if self._door is not None:
+                    await self._door.stop(1.0)
+        except TimeoutError:
+            log.error("something did not stop within %g s; it is left behind", drain + STOP_SECONDS)
+        emulators, self._emulators = self._emulators, {}
+        await stop_emulators(emulators)
+        self.terminal.operations.close()
+
+
+def serve(
+    config_path: Path | None = None,
+    listen: list[str] | None = None,
+    *plugins: ModuleType,
+    json_logs: bool = False,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
+    try:
+        with logs_to(json=json_logs):
+            found = Plugins(*plugins)
+            config = _configuration(config_path, found)
+            if listen:
+                config.listen.addresses = listen
+            asyncio.run(_serve(Daemon(config, plugins=found), emulated=config_path is None))
+    except (ConfigError, OSError, ValueError) as error:
+        print(f"countertop: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _configuration(path: Path | None, plugins: Plugins) -> Config:
+    if path is None:
+        return Config.emulated()
+    from countertop.server.config_file import load_config  # only a file pays for pydantic before the first reply
+
+    return load_config(path, plugins)
+
+
+async def _serve(daemon: Daemon, *, emulated: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with daemon:
+        if emulated:
+            log.info("no configuration: serving the emulated terminal")
+        log.info("listening on %s", ", ".join(daemon.addresses))
+        await stop.wait()
+        log.info("stopping")

@@ -1,0 +1,83 @@
+"""What a daemon is made of. Files are read and checked in `config_file`."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Config", "ConfigError", "DeviceConfig", "ListenConfig", "TerminalConfig", "default_socket"]
+
+
+class ConfigError(Exception):
+    """The configuration has mistakes; `problems` has one line for each, with its place."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.problems = problems
+        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(f"{source} has {count}:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+def _terminal_id() -> str:
+    return re.sub(r"[^a-z0-9._-]", "-", socket.gethostname().lower())[:64].lstrip("._-") or "terminal"
+
+
+def default_socket() -> str:
+    """The socket's address: in the user's run-time directory, else in a private directory of /tmp."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        return f"unix:{runtime}/countertop/countertop.sock"
+    if os.geteuid() == 0:
+        return "unix:/run/countertop/countertop.sock"
+    return f"unix:/tmp/countertop-{os.geteuid()}/countertop.sock"
+
+
+@dataclass(slots=True)
+class TerminalConfig:
+    """`[terminal]`"""
+
+    id: str = field(default_factory=_terminal_id)
+    drain_seconds: float = 5.0
+    """How long running operations may take to end when the daemon stops, 0 to 60."""
+
+
+@dataclass(slots=True)
+class ListenConfig:
+    """`[listen]`: `unix:/PATH`, or HOST:PORT on loopback (port 0 for a free one)."""
+
+    addresses: list[str] = field(default_factory=lambda: [default_socket(), "127.0.0.1:7411"])
+
+
+@dataclass(slots=True)
+class DeviceConfig:
+    """`[[devices]]`: a driver with the link to a real device, or an emulator."""
+
+    id: str
+    driver: str = ""
+    link: str = ""
+    emulator: str = ""
+    enabled: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+    emulator_options: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Config:
+    """A whole configuration."""
+
+    terminal: TerminalConfig = field(default_factory=TerminalConfig)
+    listen: ListenConfig = field(default_factory=ListenConfig)
+    devices: list[DeviceConfig] = field(default_factory=list)
+
+    @classmethod
+    def emulated(cls) -> Config:
+        """The terminal that comes up with nothing configured: one emulated device of each kind."""
+        return cls(
+            devices=[
+                DeviceConfig(id="id-reader", emulator="sdt"),
+                DeviceConfig(id="receipt-printer", emulator="escpos"),
+            ]
+        )

@@ -1,0 +1,1 @@
+"""Doors: what binds the services to a transport."""

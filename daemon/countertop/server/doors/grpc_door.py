@@ -1,0 +1,157 @@
+"""The gRPC door: binds services to grpc.aio by their descriptors, and listens.
+
+No generated service code is needed: a new service in a proto costs no line here.
+"""
+
+from __future__ import annotations
+
+import socket
+import stat
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+from countertop.sdk.errors import CountertopError
+from countertop.server.bounds import check
+from countertop.server.doors.standard import StandardServices
+from countertop.server.faults import status_of, status_of_failure
+from countertop.server.services.base import Method, Service
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+__all__ = ["MAX_MESSAGE_BYTES", "GrpcDoor"]
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+_STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], status: status_pb2.Status) -> None:
+    await context.abort(
+        _STATUS_CODES[status.code],
+        status.message,
+        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
+    )
+
+
+def _unary(method: Method) -> Any:
+    async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        try:
+            check(request)
+            response: Message = await method(request)  # type: ignore[misc]
+        except CountertopError as error:
+            await _abort(context, status_of(error, getattr(request, "device_id", "")))
+            raise
+        return response
+
+    return handle
+
+
+def _stream(method: Method) -> Any:
+    async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
+        operation = None
+        try:
+            check(request)
+            updates: Any = method(request)
+            try:
+                async for update in updates:
+                    operation = getattr(update, "operation", None)
+                    yield update
+            finally:
+                await updates.aclose()
+        except CountertopError as error:
+            await _abort(context, status_of(error, getattr(request, "device_id", "")))
+        if operation is not None and operation.HasField("failure"):
+            await _abort(context, status_of_failure(operation.failure))
+
+    return handle
+
+
+def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+    implementation = service.method(method)
+    make, wrap = (
+        (grpc.unary_stream_rpc_method_handler, _stream)
+        if method.server_streaming
+        else (grpc.unary_unary_rpc_method_handler, _unary)
+    )
+    return make(
+        wrap(implementation),
+        request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+        response_serializer=message_factory.GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+class GrpcDoor:
+    """A grpc.aio server on unix sockets and TCP addresses."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._sockets: list[Path] = []
+        for service in services:
+            handlers = {method.name: _handler(service, method) for method in service.descriptor.methods}
+            generic = grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
+            self._server.add_generic_rpc_handlers((generic,))
+        self._standard = StandardServices([service.descriptor.full_name for service in services])
+        self._server.add_generic_rpc_handlers((self._standard,))
+        self.addresses: list[str] = []
+
+    def listen(self, address: str) -> None:
+        """Take an address: `unix:/PATH` or `HOST:PORT` (port 0 for a free one). Raises OSError that says why not."""
+        if address.startswith("unix:"):
+            self._prepare_socket(Path(address.removeprefix("unix:")))
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {_why(address)}") from error
+        if not address.startswith("unix:"):
+            address = f"{address.rpartition(':')[0]}:{port}"
+        self.addresses.append(address)
+
+    async def start(self) -> None:
+        """Serve."""
+        await self._server.start()
+        for path in self._sockets:
+            path.chmod(0o600)
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls; cancel what still runs after `grace` seconds; free the sockets."""
+        await self._standard.drain()
+        await self._server.stop(grace)
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+
+    def _prepare_socket(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists():
+            if not stat.S_ISSOCK(path.stat().st_mode):
+                raise OSError(f"cannot listen on {path}: a file that is no socket lies there")
+            if _answers(path):
+                raise OSError(f"cannot listen on {path}: another daemon answers there; stop it first")
+            path.unlink()
+        self._sockets.append(path)
+
+
+def _answers(path: Path) -> bool:
+    """Somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _why(address: str) -> str:
+    return "is the directory missing or not yours?" if address.startswith("unix:") else "is the port in use?"

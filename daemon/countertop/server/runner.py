@@ -1,0 +1,357 @@
+"""One runner per device: connects, identifies, polls, reconnects with back-off, and works off the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from countertop.sdk.errors import CountertopError, DeviceFault
+from countertop.server.device_view import DeviceView
+from countertop.server.faults import failure_of
+from countertop.server.operations import OperationRecord
+from countertop.server.run import OperationRun, Refine
+from countertop.server.states import FINAL, QUEUED, RUNNING
+from countertop.v1 import device_pb2, error_pb2
+from countertop.v1.error_pb2 import Failure
+from google.protobuf.message import Message
+
+if TYPE_CHECKING:
+    from countertop.sdk.device import Device as Driver
+
+__all__ = ["DeviceRunner", "Limits", "RunnerHooks"]
+
+log = logging.getLogger("countertop.runner")
+
+
+class Limits:
+    """Bounds of a runner, in seconds and counts."""
+
+    queue = 32
+    """Operations that may wait."""
+    connect = 15.0
+    status = 10.0
+    over_time = 5.0
+    """How much longer than its time a verb may take before it is cancelled."""
+    let_go = 3.0
+    """How long a cancelled driver call may take to end."""
+    backoff = (0.1, 0.2, 0.5, 1.0, 2.0)
+    """Waits between attempts to connect; the last one repeats. A device that returns is READY within 2 s."""
+
+
+class RunnerHooks:
+    """What the daemon adds to a driver's messages."""
+
+    def __init__(self, refine: Refine, wants_refining: Callable[[Message], bool]) -> None:
+        self.refine = refine
+        self.wants_refining = wants_refining
+
+
+class DeviceRunner:
+    """Owns one device's driver. `load` makes a fresh driver instance; it may raise, which leaves the device listed."""
+
+    def __init__(
+        self, view: DeviceView, load: Callable[[], Driver], hooks: RunnerHooks, limits: type[Limits] = Limits
+    ) -> None:
+        self.view = view
+        self._load = load
+        self._hooks = hooks
+        self._limits = limits
+        self._queue: deque[OperationRecord] = deque()
+        self._wake = asyncio.Event()
+        self._driver: Driver | None = None
+        self._running: OperationRecord | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._fresh = False
+
+    @property
+    def id(self) -> str:
+        """The device's id."""
+        return self.view.device.id
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = asyncio.create_task(self._main(), name=f"runner {self.id}")
+
+    async def stop(self, drain: float) -> None:
+        """Take no new work, let what runs end for `drain` seconds, then cancel it, and disconnect."""
+        self._stopping = True
+        self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
+        running = self._running
+        if running is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    await running.done.wait()
+            if not running.ended:
+                self._interrupt(running, error_pb2.REASON_TERMINAL_STOPPING)
+        if self._task is not None:
+            self._wake.set()
+            _, late = await asyncio.wait({self._task}, timeout=self._limits.let_go)
+            if late:
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=self._limits.let_go)
+
+    def submit(self, record: OperationRecord, *, first: bool = False) -> None:
+        """Queue an operation.
+
+        Raises CountertopError: QUEUE_FULL, DEVICE_OFFLINE, DEVICE_DISABLED, TERMINAL_STOPPING.
+        """
+        if self._stopping:
+            raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
+        if self.view.device.admin_state != device_pb2.ADMIN_STATE_ENABLED:
+            raise CountertopError(error_pb2.REASON_DEVICE_DISABLED, f"The device {self.id} is out of service.")
+        if len(self._queue) >= self._limits.queue:
+            raise CountertopError(
+                error_pb2.REASON_QUEUE_FULL, f"{len(self._queue)} operations wait for {self.id}, which is its limit."
+            )
+        if self.view.failure is not None and not first:
+            raise self._offline_error(self.view.failure)
+        if first:
+            self._queue.appendleft(record)
+        else:
+            self._queue.append(record)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(record.queue_timeout, self._queue_time_is_up, record)
+        record.timer = timer
+        self._queue_changed()
+        self._wake.set()
+
+    def cancel(self, record: OperationRecord) -> bool:
+        """Give up an operation. False when it is too late."""
+        if record.ended or record.committed:
+            return False
+        record.cancel_requested = True
+        if record in self._queue:
+            self._queue.remove(record)
+            self._end(record, CountertopError(error_pb2.REASON_CANCELLED))
+            self._queue_changed()
+        elif record.task is not None:
+            record.task.cancel()
+        return True
+
+    def reset(self, record: OperationRecord) -> None:
+        """End what runs, committed or not, connect anew, then reset before all else. Raises as `submit`."""
+        self.submit(record, first=True)
+        if self._running is not None:
+            self._interrupt(self._running, error_pb2.REASON_RESET_BY_REQUEST)
+
+    # --- the runner's own task -------------------------------------------------------------------------------------
+
+    async def _main(self) -> None:
+        attempt = 0
+        try:
+            while not self._stopping:
+                if await self._connect():
+                    attempt = 0
+                    await self._serve()
+                    await self._disconnect()
+                else:
+                    waits = self._limits.backoff
+                    await self._pause(waits[min(attempt, len(waits) - 1)])
+                    attempt += 1
+        finally:
+            if self._running is not None and self._running.task is not None:
+                self._running.task.cancel()
+            await self._disconnect()
+            self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
+
+    async def _connect(self) -> bool:
+        """One attempt; says on the view how it went."""
+        self.view.connecting()
+        try:
+            self._driver = await asyncio.to_thread(self._load)  # importing a driver may take long
+            self._driver.report = self.view.reported
+            async with asyncio.timeout(self._limits.connect):
+                info = await self._driver.connect()
+            async with asyncio.timeout(self._limits.status):
+                status = await self._driver.status()
+        except Exception as error:
+            failure = failure_of(self._as_ours(error, "connect"), self.id)
+            if self.view.offline(failure):
+                log.warning("device %s is offline: %s", self.id, failure.message)
+            await self._disconnect()
+            self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure)
+            return False
+        self._fresh = True
+        self.view.connected(info, status)
+        log.info("device %s is ready: %s %s", self.id, info.vendor, info.model)
+        return True
+
+    async def _serve(self) -> None:
+        """Work off the queue and poll in between, until the link breaks or the daemon stops."""
+        driver = self._driver
+        assert driver is not None
+        while not self._stopping:
+            if self._queue:
+                record = self._queue.popleft()
+                if not await self._perform(record, driver):
+                    return
+            elif not await self._idle(driver):
+                return
+
+    async def _idle(self, driver: Driver) -> bool:
+        """Wait for work; poll when none comes. False when the device is gone."""
+        if await self._pause(driver.poll_interval) or self._stopping:
+            return True
+        self._fresh = False
+        try:
+            async with asyncio.timeout(self._limits.status):
+                self.view.reported(await driver.status())
+        except Exception as error:
+            failure = failure_of(self._as_ours(error, "status"), self.id)
+            log.warning("device %s is offline: %s", self.id, failure.message)
+            self.view.offline(failure)
+            return False
+        return True
+
+    async def _perform(self, record: OperationRecord, driver: Driver) -> bool:
+        """Carry out one operation. False when the driver must be connected anew."""
+        if record.verb.method == "reset" and not self._fresh:
+            self._queue.appendleft(record)
+            return False
+        self._fresh = False
+        if record.timer is not None:
+            record.timer.cancel()
+        self._running = record
+        self.view.busy(record.id, len(self._queue))
+        self._renumber()
+        record.move(RUNNING)
+        error: CountertopError | None = None
+        run = OperationRun(record, self._hooks.refine, self._hooks.wants_refining)
+        record.task = asyncio.create_task(self._call(driver, record, run), name=f"{record.verb.name} {record.id}")
+        done, _ = await asyncio.wait({record.task}, timeout=record.timeout + self._limits.over_time)
+        if not done:
+            record.interrupted_by = record.interrupted_by or error_pb2.REASON_DEVICE_TIMEOUT
+            record.task.cancel()
+            done, _ = await asyncio.wait({record.task}, timeout=self._limits.let_go)
+        keep = bool(done)
+        if not done or record.task.cancelled():
+            error = CountertopError(record.interrupted_by or error_pb2.REASON_CANCELLED)
+            keep = keep and not record.interrupted_by
+            if not done:
+                log.error("driver %s does not let go of %s; it is abandoned", driver.name, record.verb.name)
+        elif (raised := record.task.exception()) is not None:
+            error = self._as_ours(raised, record.verb.method)
+            keep = error.reason not in _CONNECT_ANEW
+        else:
+            record.succeed(record.task.result())
+        if error is not None:
+            self._end(record, error)
+        self._running = None
+        self.view.idle(len(self._queue))
+        return keep
+
+    @staticmethod
+    async def _call(driver: Driver, record: OperationRecord, run: OperationRun) -> Message:
+        try:
+            result: Message = await getattr(driver, record.verb.method)(record.request, run)
+            record.verb.field(result)
+            await run.complete(result)
+        except BaseException:
+            await run.flush()
+            raise
+        return result
+
+    async def _disconnect(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.report = lambda status: None
+            try:
+                async with asyncio.timeout(self._limits.let_go):
+                    await driver.disconnect()
+            except Exception as error:
+                log.warning("driver %s failed to disconnect: %s", driver.name, type(error).__name__)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; True when work or the end of the daemon came first."""
+        if not self._queue and not self._stopping:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+        return bool(self._queue)
+
+    # --- ends of operations ----------------------------------------------------------------------------------------
+
+    def _as_ours(self, error: BaseException, step: str) -> CountertopError:
+        """Any error a driver raised, as one of ours. A foreign one is the driver's bug: its text may hold customer
+        data, so that only its type is told; the log has where it was raised.
+        """
+        if isinstance(error, CountertopError):
+            return error
+        if isinstance(error, TimeoutError):
+            return DeviceFault(error_pb2.REASON_NO_ANSWER, step=step)
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "?"
+        log.error("driver of %s failed in %s: %s at %s", self.id, step, type(error).__name__, place)
+        return DeviceFault(
+            error_pb2.REASON_DRIVER_FAILED,
+            f"The driver of {self.id} failed in {step} ({type(error).__name__}).",
+            step=step,
+        )
+
+    def _offline_error(self, failure: Failure) -> CountertopError:
+        return DeviceFault(
+            error_pb2.REASON_DEVICE_OFFLINE,
+            f"The device {self.id} is offline: {failure.message}",
+            step=failure.device_fault.step,
+            expected=failure.device_fault.expected,
+            got=failure.device_fault.got,
+            action=failure.device_fault.action,
+            effect=error_pb2.PHYSICAL_EFFECT_NONE,
+        )
+
+    def _end(self, record: OperationRecord, error: CountertopError) -> None:
+        if record.operation.state not in FINAL:
+            if record.timer is not None:
+                record.timer.cancel()
+            record.fail(failure_of(error, self.id))
+
+    def _interrupt(self, record: OperationRecord, reason: error_pb2.Reason) -> None:
+        record.interrupted_by = reason
+        if record.task is not None:
+            record.task.cancel()
+
+    def _queue_time_is_up(self, record: OperationRecord) -> None:
+        if record.operation.state == QUEUED and record in self._queue:
+            self._queue.remove(record)
+            self._end(
+                record,
+                CountertopError(
+                    error_pb2.REASON_QUEUE_TIMEOUT,
+                    f"The operation waited {record.queue_timeout:g} s for {self.id}, which is its queue time.",
+                ),
+            )
+            self._queue_changed()
+
+    def _fail_queued(self, reason: error_pb2.Reason, failure: Failure | None = None) -> None:
+        while self._queue:
+            error = CountertopError(reason) if failure is None else self._offline_error(failure)
+            self._end(self._queue.popleft(), error)
+        self.view.queued(0)
+
+    def _queue_changed(self) -> None:
+        self.view.queued(len(self._queue))
+        self._renumber()
+
+    def _renumber(self) -> None:
+        for position, record in enumerate(self._queue):
+            if record.operation.queue_position != position:
+                record.operation.queue_position = position
+                record.touch()
+
+
+_CONNECT_ANEW = frozenset(
+    {
+        error_pb2.REASON_LINK_LOST,
+        error_pb2.REASON_DEVICE_OFFLINE,
+        error_pb2.REASON_DRIVER_FAILED,
+        error_pb2.REASON_NO_ANSWER,
+    }
+)

@@ -1,0 +1,94 @@
+"""DeviceService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from countertop.sdk.errors import CountertopError
+from countertop.server.events import FellBehind
+from countertop.server.services.base import Service
+from countertop.server.states import FINAL
+from countertop.v1 import device_pb2, error_pb2
+from countertop.v1.device_pb2 import WatchEventsResponse
+
+__all__ = ["Devices"]
+
+DEFAULT_HEARTBEAT = 10
+
+
+class Devices(Service):
+    """Devices, their health, and what happens to them."""
+
+    descriptor = device_pb2.DESCRIPTOR.services_by_name["DeviceService"]
+
+    async def get_terminal(self, request: device_pb2.GetTerminalRequest) -> device_pb2.GetTerminalResponse:
+        """What this terminal is."""
+        return device_pb2.GetTerminalResponse(terminal=self.terminal.describe())
+
+    async def list_devices(self, request: device_pb2.ListDevicesRequest) -> device_pb2.ListDevicesResponse:
+        """All devices, or those of one kind."""
+        devices = self.terminal.devices()
+        if request.kind:
+            devices = [device for device in devices if device.kind == request.kind]
+        return device_pb2.ListDevicesResponse(devices=devices)
+
+    async def get_device(self, request: device_pb2.GetDeviceRequest) -> device_pb2.GetDeviceResponse:
+        """One device."""
+        return device_pb2.GetDeviceResponse(device=self.terminal.runner(request.device_id).view.device)
+
+    async def watch_events(self, request: device_pb2.WatchEventsRequest) -> AsyncIterator[WatchEventsResponse]:
+        """A snapshot and what follows, or what follows a bookmark."""
+        after = self._bookmarked(request.bookmark, request.snapshot_on_gap)
+        if after is None:
+            if request.bookmark:
+                yield self._response(self.terminal.events.sequence, gap=self._gap())
+            after = self.terminal.events.sequence
+            yield self._response(after, snapshot=self._snapshot())
+            yield self._response(after, synced=device_pb2.Synced())
+        events = self.terminal.events.follow(after, float(request.heartbeat_seconds or DEFAULT_HEARTBEAT))
+        try:
+            async for sequence, event in events:
+                if event is None:
+                    yield self._response(sequence, heartbeat=device_pb2.Heartbeat())
+                else:
+                    yield self._response(sequence, event=event)
+        except FellBehind as error:
+            raise CountertopError(
+                error_pb2.REASON_WATCHER_TOO_SLOW,
+                f"The watcher is too slow: the oldest event still kept is {error.oldest}.",
+            ) from error
+        raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
+
+    def _bookmarked(self, bookmark: str, snapshot_on_gap: bool) -> int | None:
+        """The sequence to go on from; None to begin with a snapshot."""
+        if not bookmark:
+            return None
+        epoch, _, number = bookmark.partition(":")
+        sequence = int(number) if number.isascii() and number.isdigit() else -1
+        log = self.terminal.events
+        if sequence < 0:
+            raise CountertopError(
+                error_pb2.REASON_BOOKMARK_INVALID, "The bookmark is malformed; expected `epoch:sequence`."
+            )
+        if epoch == log.epoch and log.oldest - 1 <= sequence <= log.sequence:
+            return sequence
+        if snapshot_on_gap:
+            return None
+        raise CountertopError(
+            error_pb2.REASON_BOOKMARK_INVALID,
+            f"The bookmark cannot be served: this is epoch {log.epoch} and the oldest event kept is {log.oldest}.",
+        )
+
+    def _snapshot(self) -> device_pb2.Snapshot:
+        operations = [item.operation for item in self.terminal.operations if item.operation.state not in FINAL]
+        return device_pb2.Snapshot(devices=self.terminal.devices(), operations=operations)
+
+    def _gap(self) -> device_pb2.Gap:
+        return device_pb2.Gap(oldest_sequence=self.terminal.events.oldest)
+
+    def _response(self, sequence: int, **payload: object) -> WatchEventsResponse:
+        return WatchEventsResponse(
+            sequence=sequence,
+            bookmark=self.terminal.events.bookmark(sequence),
+            **payload,  # type: ignore[arg-type]
+        )
