@@ -18,9 +18,11 @@ class Emulator(Protocol):
     @property
     def link_url(self) -> str:
         """Where a driver reaches it; stable while it runs."""
+        ...
 
     async def close(self) -> None:
         """End it and free its port or pty. Safe to call twice."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
