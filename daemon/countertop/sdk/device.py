@@ -30,30 +30,38 @@ class Run(Protocol):
     @property
     def operation_id(self) -> str:
         """The operation's id, at most 64 ASCII characters."""
+        ...
 
     @property
     def time_left(self) -> float:
         """Seconds until the operation's time is up, never negative. The daemon cancels the verb a little later."""
+        ...
 
     def progress(self, done: int, total: int = 0, unit: str = "") -> None:
         """Say how far it is."""
+        ...
 
     def prompt(self, kind: PromptKind) -> None:
         """Ask a person for something: the operation is WAITING_FOR_PERSON until `working` or another prompt."""
+        ...
 
     def working(self) -> None:
         """The device works again: the operation is RUNNING."""
+        ...
 
     def emit(self, event: Message) -> None:
         """Send one of the verb's own events (a message of the update's `payload`) to those who watch."""
+        ...
 
     async def commit_point(self, step: str) -> None:
         """Say that the next byte has an effect in the world. From here on cancelling is too late, and a failure
         whose effect the driver does not state is UNCERTAIN. Call it right before that byte.
         """
+        ...
 
     def effect(self, effect: PhysicalEffect) -> None:
         """State what has happened in the world so far, for a failure that comes later."""
+        ...
 
 
 class Device(ABC):

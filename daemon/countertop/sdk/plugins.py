@@ -39,9 +39,11 @@ class Emulator(Protocol):
     @property
     def link_url(self) -> str:
         """Where a driver reaches it (`serial:///dev/pts/7?baud=115200`, `tcp://127.0.0.1:4321`); stable."""
+        ...
 
     async def close(self) -> None:
         """End it and free its port or pty. Safe to call twice."""
+        ...
 
 
 class EmulatorSpec(Protocol):
@@ -50,21 +52,26 @@ class EmulatorSpec(Protocol):
     @property
     def name(self) -> str:
         """Its name in the configuration; by custom the same as the driver's that it is made for."""
+        ...
 
     @property
     def kind(self) -> DeviceKind:
         """The kind of device that it plays."""
+        ...
 
     @property
     def driver(self) -> str:
         """The driver that the emulated terminal uses for it."""
+        ...
 
     @property
     def description(self) -> str:
         """One line for people."""
+        ...
 
     async def start(self, options: dict[str, Any]) -> Emulator:
         """Start one on a free pty or loopback port. Raises ValueError that names the option and what was expected."""
+        ...
 
 
 class PluginHooks:

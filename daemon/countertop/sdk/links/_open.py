@@ -1,0 +1,93 @@
+"""From a link's URL to an open link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from countertop.sdk.errors import LinkFault
+from countertop.sdk.links._base import Link, LinkUrl
+from countertop.sdk.links._serial import SerialLink
+from countertop.sdk.links._tcp import TcpLink
+from countertop.v1 import error_pb2
+
+__all__ = ["open_link", "parse_link"]
+
+_EXAMPLES = {
+    "serial": "serial:///dev/ttyUSB0?baud=115200",
+    "rfc2217": "rfc2217://host:port?baud=9600",
+    "tcp": "tcp://host:port",
+}
+_OURS: dict[str, type[SerialLink | TcpLink]] = {
+    scheme: link for link in (SerialLink, TcpLink) for scheme in link.schemes
+}
+_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]*")
+
+
+def parse_link(text: str) -> LinkUrl:
+    """Read a link's URL.
+
+    The links of the SDK are checked wholly; of other schemes, which drivers may bring links for, only the form is.
+    Raises ValueError that names what was expected.
+    """
+    if not _TEXT.fullmatch(text):
+        raise ValueError(f"expected a link such as {', '.join(_EXAMPLES.values())}; got {text!r}")
+    parts = urlsplit(text)
+    try:
+        port = parts.port or 0
+    except ValueError:
+        raise ValueError(f"expected a port, 1 to 65535, in {text!r}") from None
+    if parts.username is not None or parts.fragment:
+        raise ValueError(f"expected no user, password or fragment in {text!r}; write '#' in a path as %23")
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name in query:
+            raise ValueError(f"expected {name} only once in {text!r}")
+        query[name] = value
+    url = LinkUrl(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), query)
+    if url.scheme in _OURS:
+        _check(url)
+    return url
+
+
+async def open_link(url: LinkUrl, *, allowed: tuple[type[Link], ...], defaults: dict[str, str] | None = None) -> Link:
+    """Open the link with the class among `allowed` whose `schemes` has the URL's scheme.
+
+    `defaults` stand for settings that the URL lacks; those that the class does not know (a TCP link has no baud) are
+    left out. Raises LinkFault(DEVICE_OFFLINE), also when the driver does not run over such a link.
+    """
+    for link in allowed:
+        if url.scheme in getattr(link, "schemes", ()):
+            known = getattr(link, "query", {})
+            used = {name: value for name, value in (defaults or {}).items() if name in known}
+            return await link.open(replace(url, query={**used, **url.query}))
+    schemes = ", ".join(f"{scheme}://" for link in allowed for scheme in getattr(link, "schemes", ()))
+    raise LinkFault(
+        error_pb2.REASON_DEVICE_OFFLINE,
+        f"The driver does not run over {url.scheme}://; it needs one of {schemes}.",
+        step="open",
+        expected=schemes,
+        got=f"{url.scheme}://",
+        action="Give the device another link in the configuration.",
+    )
+
+
+def _check(url: LinkUrl) -> None:
+    """Check a URL of the SDK's own links."""
+    example = _EXAMPLES[url.scheme]
+    if url.scheme == "serial":
+        if url.host or url.port or not re.fullmatch(r"(/[^/\0]+)+", url.path):
+            raise ValueError(f"expected the path of a port, as in {example}; got {url.text!r}")
+    elif not url.host or not url.port or url.path not in ("", "/"):
+        raise ValueError(f"expected a host, a port and no path, as in {example}; got {url.text!r}")
+    readers: dict[str, Callable[[str], Any]] = _OURS[url.scheme].query
+    for name, value in url.query.items():
+        if name not in readers:
+            raise ValueError(f"expected only the settings {', '.join(readers)} in {url.text!r}; got {name!r}")
+        try:
+            readers[name](value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error} in {url.text!r}") from None
