@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from countertop.server.times import stamp
 from countertop.v1 import device_pb2
 from countertop.v1.device_pb2 import Device, DeviceInfo, DeviceStatus, Event
 from countertop.v1.error_pb2 import Failure
@@ -89,7 +90,7 @@ class DeviceView:
         """Keep a status; True when it differs. A condition that stands on keeps its `since`."""
         since = {condition.reason: condition.since for condition in self.device.status.conditions}
         now = Timestamp()
-        now.GetCurrentTime()
+        stamp(now)
         for condition in status.conditions:
             condition.since.CopyFrom(since.get(condition.reason, now))
         if status == self.device.status:
@@ -113,6 +114,4 @@ class DeviceView:
     def _update(self) -> None:
         self.device.state = self._state()
         self.device.revision += 1
-        changed = Device()
-        changed.CopyFrom(self.device)
-        self._publish(Event(device_changed=changed))
+        self._publish(Event(device_changed=self.device))

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from countertop.v1.device_pb2 import Event
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from countertop.server.times import stamp
 __all__ = ["EventLog", "FellBehind"]
 
 
@@ -46,9 +45,7 @@ class EventLog:
 
     def append(self, event: Event) -> int:
         """Number and keep an event, wake the watchers, return its number. The event must not change afterwards."""
-        stamp = Timestamp()
-        stamp.GetCurrentTime()
-        event.time.CopyFrom(stamp)
+        stamp(event.time)
         self._ring.append(event)
         self.sequence += 1
         self._wake()

@@ -7,10 +7,12 @@ import hashlib
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.server.states import CANCELLED, FAILED, FINAL, QUEUED, RUNNING, SUCCEEDED, UNCERTAIN, WAYS
+from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import error_pb2
 from countertop.v1.error_pb2 import Failure, Reason
@@ -52,7 +54,6 @@ class OperationRecord:
         options = request.options
         self.verb = verb
         self.request = request
-        self.fingerprint = fingerprint(verb, request)
         self.committed = False
         self.result: Message | None = None
         self.result_dropped = False
@@ -72,11 +73,16 @@ class OperationRecord:
             physical_effect=error_pb2.PHYSICAL_EFFECT_NONE,
             revision=1,
         )
-        self.operation.created.GetCurrentTime()
+        stamp(self.operation.created)
         self._on_change = on_change
         self._payloads: dict[str, Message] = {}
         self._followers: set[_Follower] = set()
         self.done = asyncio.Event()
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """What another request must have to be the same."""
+        return fingerprint(self.verb, self.request)
 
     @property
     def id(self) -> str:
@@ -104,9 +110,9 @@ class OperationRecord:
         for name, value in changes.items():
             setattr(operation, name, value)
         if state == RUNNING and not operation.HasField("started"):
-            operation.started.GetCurrentTime()
+            stamp(operation.started)
         if state in FINAL:
-            operation.ended.GetCurrentTime()
+            stamp(operation.ended)
         self.touch()
         if state in FINAL:
             self.done.set()
@@ -159,7 +165,9 @@ class OperationRecord:
         if self.result is not None:
             self.result, self.result_dropped = None, True
         self._payloads.clear()
-        self.request = None
+        if self.request is not None:
+            self.fingerprint  # noqa: B018 - kept beyond the request
+            self.request = None
 
     async def follow(self, *, caller: bool = False) -> AsyncIterator[Message]:
         """The verb's updates from now to the end; the last one carries the final state and the result."""

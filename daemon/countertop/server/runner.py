@@ -237,8 +237,6 @@ class DeviceRunner:
         elif (raised := record.task.exception()) is not None:
             error = self._as_ours(raised, record.verb.method)
             keep = error.reason not in _CONNECT_ANEW
-        else:
-            record.succeed(record.task.result())
         if error is not None:
             self._end(record, error)
         self._running = None
@@ -246,7 +244,8 @@ class DeviceRunner:
         return keep
 
     @staticmethod
-    async def _call(driver: Driver, record: OperationRecord, run: OperationRun) -> Message:
+    async def _call(driver: Driver, record: OperationRecord, run: OperationRun) -> None:
+        """The driver's call; a good end is told at once, before the runner has even noticed it."""
         try:
             result: Message = await getattr(driver, record.verb.method)(record.request, run)
             record.verb.field(result)
@@ -254,7 +253,8 @@ class DeviceRunner:
         except BaseException:
             await run.flush()
             raise
-        return result
+        if not record.ended:  # else the driver was abandoned, and comes back too late
+            record.succeed(result)
 
     async def _disconnect(self) -> None:
         driver, self._driver = self._driver, None

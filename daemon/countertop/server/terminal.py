@@ -13,10 +13,10 @@ from countertop.server.events import EventLog
 from countertop.server.operations import OperationRecord, OperationStore
 from countertop.server.plugins import Plugins
 from countertop.server.runner import DeviceRunner
+from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import DeviceKind, Event
-from countertop.v1.operation_pb2 import Operation
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -36,7 +36,7 @@ class Terminal:
         self.runners: dict[str, DeviceRunner] = {}
         self.emulators: dict[str, Any] = {}
         self._started = Timestamp()
-        self._started.GetCurrentTime()
+        stamp(self._started)
 
     def describe(self) -> device_pb2.Terminal:
         """What GetTerminal answers."""
@@ -109,9 +109,7 @@ class Terminal:
         self.events.close()
 
     def _operation_changed(self, record: OperationRecord) -> None:
-        changed = Operation()
-        changed.CopyFrom(record.operation)
-        self.events.append(Event(operation_changed=changed))
+        self.events.append(Event(operation_changed=record.operation))
         if record.ended:
             self.operations.ended(record)
 

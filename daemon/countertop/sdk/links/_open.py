@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from countertop.sdk.errors import LinkFault
 from countertop.sdk.links._base import Link, LinkUrl
-from countertop.sdk.links._serial import SerialLink
-from countertop.sdk.links._tcp import TcpLink
+from countertop.sdk.links._query import SETTINGS
 from countertop.v1 import error_pb2
 
 __all__ = ["open_link", "parse_link"]
@@ -20,9 +17,6 @@ _EXAMPLES = {
     "serial": "serial:///dev/ttyUSB0?baud=115200",
     "rfc2217": "rfc2217://host:port?baud=9600",
     "tcp": "tcp://host:port",
-}
-_OURS: dict[str, type[SerialLink | TcpLink]] = {
-    scheme: link for link in (SerialLink, TcpLink) for scheme in link.schemes
 }
 _TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]*")
 
@@ -48,7 +42,7 @@ def parse_link(text: str) -> LinkUrl:
             raise ValueError(f"expected {name} only once in {text!r}")
         query[name] = value
     url = LinkUrl(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), query)
-    if url.scheme in _OURS:
+    if url.scheme in SETTINGS:
         _check(url)
     return url
 
@@ -83,7 +77,7 @@ def _check(url: LinkUrl) -> None:
             raise ValueError(f"expected the path of a port, as in {example}; got {url.text!r}")
     elif not url.host or not url.port or url.path not in ("", "/"):
         raise ValueError(f"expected a host, a port and no path, as in {example}; got {url.text!r}")
-    readers: dict[str, Callable[[str], Any]] = _OURS[url.scheme].query
+    readers = SETTINGS[url.scheme]
     for name, value in url.query.items():
         if name not in readers:
             raise ValueError(f"expected only the settings {', '.join(readers)} in {url.text!r}; got {name!r}")

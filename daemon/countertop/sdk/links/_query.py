@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["choice", "decimal", "flag", "integer"]
+__all__ = ["SETTINGS", "choice", "decimal", "flag", "integer"]
 
 T = TypeVar("T")
 
@@ -50,3 +50,20 @@ def choice(values: dict[str, T]) -> Callable[[str], T]:
 def flag(text: str) -> bool:
     """0 or 1."""
     return choice({"0": False, "1": True})(text)
+
+
+_SERIAL: dict[str, Callable[[str], Any]] = {
+    "baud": integer(50, 4_000_000),
+    "parity": choice({name: name for name in ("N", "E", "O", "M", "S")}),
+    "bytesize": integer(5, 8),
+    "stopbits": choice({"1": 1.0, "1.5": 1.5, "2": 2.0}),
+    "xonxoff": flag,
+    "rtscts": flag,
+    "dsrdtr": flag,
+}
+SETTINGS: dict[str, dict[str, Callable[[str], Any]]] = {
+    "serial": _SERIAL,
+    "rfc2217": _SERIAL,
+    "tcp": {"connect_timeout": decimal(0.1, 60)},
+}
+"""The settings of the SDK's own links, by scheme. Here, so that a URL is checked without importing its link."""

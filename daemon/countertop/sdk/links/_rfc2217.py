@@ -61,9 +61,12 @@ class ThreadChannel:
 
     def join(self) -> None:
         """Close the port and wait for both threads: blocks, call it in a worker thread after `stop`."""
+        connection = getattr(self._port, "_socket", None)
         _let_go(self._port)
         with suppress(*FOREIGN):
             self._port.close()
+        if connection is not None:
+            connection.close()  # pyserial forgets to when the server was gone before
         self._reader.join()
         self._writer.shutdown()
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import serial
 from countertop.sdk.links._base import Link, LinkUrl
 from countertop.sdk.links._channel import FdChannel
-from countertop.sdk.links._query import choice, flag, integer
+from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._rfc2217 import READ_TIMEOUT, ThreadChannel
 from countertop.sdk.links._translate import FOREIGN, translating
 
@@ -29,9 +29,6 @@ DSR_LOOK = 0.01
 CLOSE_DRAIN = 0.5
 """Seconds that closing waits for the line to take what was sent, before it is dropped."""
 
-_PARITIES = {name: name for name in ("N", "E", "O", "M", "S")}
-_STOP_BITS = {"1": 1.0, "1.5": 1.5, "2": 2.0}
-
 
 class SerialLink(Link):
     """A serial port: `serial:///dev/ttyUSB0?baud=115200` or, on the network, `rfc2217://host:port?baud=9600`.
@@ -42,15 +39,7 @@ class SerialLink(Link):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("serial", "rfc2217")
-    query: ClassVar[dict[str, Callable[[str], Any]]] = {
-        "baud": integer(50, 4_000_000),
-        "parity": choice(_PARITIES),
-        "bytesize": integer(5, 8),
-        "stopbits": choice(_STOP_BITS),
-        "xonxoff": flag,
-        "rtscts": flag,
-        "dsrdtr": flag,
-    }
+    query: ClassVar[dict[str, Callable[[str], Any]]] = SETTINGS["serial"]
 
     def __init__(self, url: LinkUrl, port: serial.Serial) -> None:
         self.url = url

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from countertop.sdk.links._base import Link, LinkUrl
 from countertop.sdk.links._channel import FdChannel
-from countertop.sdk.links._query import decimal
+from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._translate import translating
 
 __all__ = ["TcpLink"]
@@ -29,7 +29,7 @@ class TcpLink(Link):
     """A TCP connection to a device: `tcp://host:port?connect_timeout=5` (seconds, 0.1 to 60)."""
 
     schemes: ClassVar[tuple[str, ...]] = ("tcp",)
-    query: ClassVar[dict[str, Callable[[str], Any]]] = {"connect_timeout": decimal(0.1, 60)}
+    query: ClassVar[dict[str, Callable[[str], Any]]] = SETTINGS["tcp"]
 
     def __init__(self, url: LinkUrl, connection: socket.socket) -> None:
         self.url = url

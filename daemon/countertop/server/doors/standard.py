@@ -55,10 +55,10 @@ class StandardServices(grpc.GenericRpcHandler):
 
     def _load(self) -> list[grpc.GenericRpcHandler]:
         from grpc_health.v1 import health_pb2, health_pb2_grpc
-        from grpc_health.v1.health import aio as health_aio
+        from grpc_health.v1.health import aio as health_aio  # pyright: ignore[reportAttributeAccessIssue]
         from grpc_reflection.v1alpha import reflection
 
-        collector = _Collector()
+        collector: Any = _Collector()
         serving = health_pb2.HealthCheckResponse.SERVING
         stopping = health_pb2.HealthCheckResponse.NOT_SERVING
         self._health = health_aio.HealthServicer()
@@ -68,4 +68,5 @@ class StandardServices(grpc.GenericRpcHandler):
         health_pb2_grpc.add_HealthServicer_to_server(self._health, collector)
         names = (*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, collector)
-        return collector.handlers
+        handlers: list[grpc.GenericRpcHandler] = collector.handlers
+        return handlers
