@@ -1,0 +1,1 @@
+"""Driver for Chinese identity card readers with a SAM_V module."""
