@@ -1,0 +1,85 @@
+"""Page mode: what is printed is gathered on a page, in areas with a direction, until FF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["MAX_HEIGHT", "Page"]
+
+MAX_HEIGHT = 2400
+"""Dots; as long as the page memory of usual models."""
+
+
+class Page:
+    """A page of `paper` dots width. Directions after ESC T: 0 left to right, 1 bottom to top, 2 right to left (upside
+    down), 3 top to bottom.
+    """
+
+    def __init__(self, paper: int) -> None:
+        import numpy as np
+
+        self.black = np.zeros((MAX_HEIGHT, paper), bool)
+        self.lines: list[str] = []
+        self.direction = 0
+        self.area = (0, 0, paper, MAX_HEIGHT)
+        self.y = 0
+        self._canvas = np.zeros((MAX_HEIGHT, paper), bool)
+
+    @property
+    def width(self) -> int:
+        """Width of a line in the present direction."""
+        return int(self._canvas.shape[1])
+
+    def set_area(self, x: int, y: int, width: int, height: int) -> None:
+        """ESC W, in dots; kept inside the page."""
+        self._paste()
+        x, y = min(x, self.black.shape[1] - 1), min(y, MAX_HEIGHT - 1)
+        self.area = (x, y, max(1, min(width, self.black.shape[1] - x)), max(1, min(height, MAX_HEIGHT - y)))
+        self._begin()
+
+    def set_direction(self, direction: int) -> None:
+        """ESC T."""
+        self._paste()
+        self.direction = direction & 3
+        self._begin()
+
+    def move(self, dots: int) -> None:
+        """Down by so many dots."""
+        self.y = max(0, self.y + dots)
+
+    def put(self, strip: Any, feed: int, note: str) -> None:
+        """Set a strip at the present place and go on below it; what is outside the area is lost."""
+        rows = min(strip.shape[0], max(0, self._canvas.shape[0] - self.y))
+        self._canvas[self.y : self.y + rows] |= strip[:rows, : self.width]
+        self.move(feed)
+        self.lines.append(note)
+
+    def clear(self) -> None:
+        """CAN: the present area becomes blank."""
+        x, y, width, height = self.area
+        self.black[y : y + height, x : x + width] = False
+        self._begin()
+        self.lines.clear()
+
+    def finished(self) -> Any:
+        """The page down to its last black row."""
+        import numpy as np
+
+        self._paste()
+        rows = np.flatnonzero(self.black.any(axis=1))
+        return self.black[: rows[-1] + 1].copy() if len(rows) else self.black[:0].copy()
+
+    def _begin(self) -> None:
+        import numpy as np
+
+        _, _, width, height = self.area
+        shape = (height, width) if self.direction % 2 == 0 else (width, height)
+        self._canvas = np.zeros(shape, bool)
+        self.y = 0
+
+    def _paste(self) -> None:
+        import numpy as np
+
+        x, y, width, height = self.area
+        self.black[y : y + height, x : x + width] |= np.rot90(self._canvas, self.direction)
+        self._canvas = np.zeros_like(self._canvas)

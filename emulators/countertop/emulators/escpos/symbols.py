@@ -1,0 +1,175 @@
+"""Commands for barcodes, codes of two dimensions and stored graphics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from countertop.emulators.escpos.codes import OLD_BARCODES, barcode, symbol
+from countertop.emulators.escpos.graphics import from_columns, from_rows, scaled
+
+if TYPE_CHECKING:
+    from countertop.emulators.escpos.interpreter import Interpreter
+
+__all__ = ["SYMBOL_COMMANDS"]
+
+_QR_LEVELS = {0x30: "L", 0x31: "M", 0x32: "Q", 0x33: "H"}
+_HRI_ABOVE, _HRI_BELOW = 1, 2
+
+
+def _barcode(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS k."""
+    if len(raw) <= 3:
+        return
+    m = OLD_BARCODES.get(raw[2], raw[2])
+    drawn = barcode(m, raw[3:-1] if raw[2] <= 6 else raw[4:])
+    if drawn is None:
+        return
+    import numpy as np
+
+    bars, text, label = drawn
+    black = np.tile(bars.repeat(max(1, min(self.codes.module, 6))), (max(1, self.codes.height), 1))
+    if self.codes.text_place & _HRI_ABOVE:
+        yield from _text_line(self, text)
+    yield from self.composer.raster(black, f'[{label} "{text}"]')
+    if self.codes.text_place & _HRI_BELOW:
+        yield from _text_line(self, text)
+
+
+def _text_line(self: Interpreter, text: str) -> Iterator[int]:
+    """What a barcode says, in font A at normal size, aligned as the bars are."""
+    yield from self.composer.characters(text)
+    yield from self.composer.line(spacing=24)
+
+
+def _symbol(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS ( k pL pH cn fn ...: QR Code (cn 49) and PDF417 (cn 48)."""
+    if len(raw) < 7:
+        return
+    handler = _SYMBOL_FUNCTIONS.get((raw[5], raw[6]))
+    if handler is not None:
+        yield from handler(self, raw[7:]) or ()
+
+
+def _store(field: str, skip: int = 0) -> Callable[[Interpreter, bytes], None]:
+    return lambda self, data: setattr(self.codes, field, data[skip:])
+
+
+def _number(field: str) -> Callable[[Interpreter, bytes], None]:
+    return lambda self, data: setattr(self.codes, field, max(1, min(data[0], 16)) if data else 3)
+
+
+def _qr_level(self: Interpreter, data: bytes) -> None:
+    self.codes.qr_level = _QR_LEVELS.get(data[0] if data else 0, "L")
+
+
+def _print_qr(self: Interpreter, data: bytes) -> Iterator[int]:
+    drawn = symbol("QRCode", self.codes.qr_data, self.codes.qr_level) if self.codes.qr_data else None
+    if drawn is not None:
+        modules, text, label = drawn
+        size = self.codes.qr_module
+        yield from self.composer.raster(scaled(modules, size, size), f'[{label} "{text}"]')
+
+
+def _print_pdf417(self: Interpreter, data: bytes) -> Iterator[int]:
+    drawn = symbol("PDF417", self.codes.pdf_data) if self.codes.pdf_data else None
+    if drawn is not None:
+        modules, text, label = drawn
+        yield from self.composer.raster(scaled(modules, self.codes.pdf_module, 1), f'[{label} "{text}"]')
+
+
+_SYMBOL_FUNCTIONS: dict[tuple[int, int], Callable[[Interpreter, bytes], Any]] = {
+    (49, 67): _number("qr_module"),
+    (49, 69): _qr_level,
+    (49, 80): _store("qr_data", 1),
+    (49, 81): _print_qr,
+    (48, 67): _number("pdf_module"),
+    (48, 68): _number("pdf_row"),
+    (48, 80): _store("pdf_data", 1),
+    (48, 81): _print_pdf417,
+}
+
+
+def _graphics(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS ( L and GS 8 L: store a raster graphic (fn 112), print it (fn 2, 50), tell capacities (fn 0, 48, 3, 51)."""
+    data = raw[7:] if raw[1] == 0x38 else raw[5:]
+    function = data[1] if len(data) > 1 else 0
+    if function == 112 and len(data) > 10:
+        width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+        stride = (width + 7) // 8
+        if width and height and len(data) >= 10 + stride * height:
+            self.codes.image = (width, height, scaled_rows(data[10:], stride, height, width, data[3], data[4]))
+    elif function in (2, 50) and self.codes.image is not None:
+        width, _, black = self.codes.image
+        self.codes.image = None
+        if width <= self.composer.room:  # wider graphics are not printed at all
+            yield from self.composer.raster(black)
+    elif function in (0, 48):
+        self.host.reply(b"\x37\x30\x30\x00")
+    elif function in (3, 51):
+        self.host.reply(b"\x37\x31\x30\x00")
+
+
+def scaled_rows(data: bytes, stride: int, height: int, width: int, across: int, down: int) -> Any:
+    """Rows of a stored graphic, each dot `across` times as wide (1 or 2) and `down` times as high."""
+    black = from_rows(data[: stride * height], stride, height)[:, :width]
+    return scaled(black, 2 if across == 2 else 1, 2 if down == 2 else 1)
+
+
+def _define_downloaded(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS *: x times 8 columns of y bytes."""
+    if raw[2] and raw[3]:
+        self.codes.downloaded = from_columns(raw[4:], raw[2] * 8, raw[3])
+    return iter(())
+
+
+def _print_downloaded(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS / m."""
+    if self.codes.downloaded is not None:
+        yield from self.composer.raster(scaled(self.codes.downloaded, 1 + (raw[2] & 1), 1 + (raw[2] >> 1 & 1)))
+
+
+def _define_nv(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """FS q: pictures that stay when the power goes."""
+    images, at = [], 3
+    for _ in range(raw[2]):
+        if at + 4 > len(raw):
+            break
+        x, y = int.from_bytes(raw[at : at + 2], "little"), int.from_bytes(raw[at + 2 : at + 4], "little")
+        at += 4
+        if x and y and at + x * y * 8 <= len(raw):
+            images.append(from_columns(raw[at:], x * 8, y))
+        at += x * y * 8
+    self.codes.nv_images = images
+    return iter(())
+
+
+def _print_nv(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """FS p n m."""
+    if 1 <= raw[2] <= len(self.codes.nv_images):
+        black = self.codes.nv_images[raw[2] - 1]
+        yield from self.composer.raster(scaled(black, 1 + (raw[3] & 1), 1 + (raw[3] >> 1 & 1)))
+
+
+def _parenthesis(self: Interpreter, raw: bytes) -> Iterator[int]:
+    """GS ( x, by x."""
+    kind = raw[2:3]
+    if kind == b"k":
+        yield from _symbol(self, raw)
+    elif kind == b"L":
+        yield from _graphics(self, raw)
+    elif kind == b"D":
+        self.set_up(raw)
+    elif kind == b"H":
+        self.respond(raw)
+
+
+SYMBOL_COMMANDS: dict[str, Callable[[Interpreter, bytes], Iterator[int]]] = {
+    "GS k": _barcode,
+    "GS (": _parenthesis,
+    "GS 8": _graphics,
+    "GS *": _define_downloaded,
+    "GS /": _print_downloaded,
+    "FS q": _define_nv,
+    "FS p": _print_nv,
+}
