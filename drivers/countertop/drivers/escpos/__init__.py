@@ -1,0 +1,1 @@
+"""Receipt printers that speak ESC/POS, over a serial port or TCP."""

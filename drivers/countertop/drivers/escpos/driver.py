@@ -1,0 +1,286 @@
+"""The driver for receipt printers that speak ESC/POS."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import ClassVar
+
+from countertop.drivers.escpos import protocol
+from countertop.drivers.escpos.encode import Encoded, encode, preamble
+from countertop.drivers.escpos.identify import Identity, identify
+from countertop.drivers.escpos.job import Manner, PrintJob
+from countertop.drivers.escpos.options import EscPosOptions
+from countertop.drivers.escpos.profiles import Profile
+from countertop.drivers.escpos.protocol import Event
+from countertop.drivers.escpos.session import Session
+from countertop.drivers.escpos.slip import test_slip
+from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
+from countertop.sdk.device import Options, ReceiptPrinter, Run, internal_health
+from countertop.sdk.errors import CountertopError, DeviceFault, LinkFault, NoAnswer
+from countertop.sdk.links import LinkUrl, SerialLink, TcpLink
+from countertop.sdk.receipt import lay_out
+from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
+from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
+from countertop.v1.receipt_pb2 import Receipt
+from countertop.v1.receipt_printer_pb2 import OpenDrawerRequest, OpenDrawerResult, PrintRequest, PrintResult
+
+__all__ = ["EscPosPrinter"]
+
+_TCP_BUFFER = 16384
+# A TM-T88III calls its buffer full with 128 bytes left, and has room again with 256.
+_SPARE_BYTES = 512
+_TCP_BYTES_PER_SECOND = 1e6
+# A receipt with more bytes than this is laid out beside the event loop.
+_BIG_RECEIPT = 4096
+
+_CONFIRMATIONS = {
+    "process-id": receipt_printer_pb2.CONFIRMATION_PROCESS_ID,
+    "fence": receipt_printer_pb2.CONFIRMATION_FENCE,
+    "written": receipt_printer_pb2.CONFIRMATION_WRITTEN,
+}
+
+
+class EscPosPrinter(ReceiptPrinter):
+    """A receipt printer that speaks ESC/POS, over a serial port or TCP."""
+
+    name = "escpos"
+    links = (SerialLink, TcpLink)
+    options_type: ClassVar[type[Options]] = EscPosOptions
+
+    def __init__(self, url: LinkUrl, options: Options):
+        super().__init__(url, options)
+        assert isinstance(options, EscPosOptions)
+        self._options = options
+        self._board = StatusBoard()
+        self._session: Session | None = None
+        self._identity: Identity | None = None
+        self._job: PrintJob | None = None
+        self._leftover = False
+        self._bytes_per_second = _TCP_BYTES_PER_SECOND
+        # not those of the instance before: the printer may still send one of them
+        self._ids = protocol.process_ids(secrets.randbelow(95**4))
+
+    # -- connection --
+
+    async def connect(self) -> DeviceInfo:
+        """Open the link and identify the printer. A printer that does not know GS I is taken for a generic one.
+
+        Raises LinkFault(DEVICE_OFFLINE), and NoAnswer for a printer that answers nothing at all, unless `confirm` is
+        "written".
+        """
+        link = await self.open_link()
+        self._bytes_per_second = int(link.url.query.get("baud", "9600")) / 10
+        self._session = Session(link, self._on_event)
+        try:
+            self._identity = await identify(self._session, self._board, self._options)
+            await self._session.send(protocol.AUTOMATIC_STATUS_ON, self._options.answer_seconds)
+        except BaseException:
+            await self.disconnect()
+            raise
+        return self._device_info(self._identity)
+
+    async def disconnect(self) -> None:
+        """End the reader and close the link."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _device_info(self, identity: Identity) -> DeviceInfo:
+        profile = identity.profile
+        capabilities = device_pb2.ReceiptPrinterCapabilities(
+            width_dots=profile.width_dots,
+            columns=profile.paper.columns,
+            dpi=profile.dpi,
+            cutter=profile.cutter != "none",
+            drawer=profile.drawer,
+            chinese_text=bool(profile.kanji),
+            confirmation=self._manner().confirmation,
+            profile=profile.name,
+        )
+        return DeviceInfo(
+            vendor=identity.vendor,
+            model=identity.model,
+            serial=identity.serial,
+            firmware=identity.firmware,
+            receipt_printer=capabilities,
+        )
+
+    def _manner(self) -> Manner:
+        identity, options = self._known(), self._options
+        profile, tcp = identity.profile, self.url.scheme == "tcp"
+        best = "process-id" if profile.process_id else "fence" if profile.gs_r else "written"
+        return Manner(
+            confirmation=_CONFIRMATIONS[best if options.confirm == "auto" else options.confirm],
+            realtime=identity.realtime,
+            clear=profile.clear,
+            window=options.window_bytes or max(profile.buffer_bytes, _TCP_BUFFER if tcp else 0) - _SPARE_BYTES,
+            answer_seconds=options.answer_seconds,
+            stall_seconds=options.stall_seconds,
+            slowest_mm_per_second=options.slowest_mm_per_second,
+            dpi=profile.dpi,
+            bytes_per_second=_TCP_BYTES_PER_SECOND if tcp else self._bytes_per_second,
+        )
+
+    def _known(self) -> Identity:
+        assert self._identity is not None, "connected"
+        return self._identity
+
+    def _open(self) -> Session:
+        assert self._session is not None, "connected"
+        return self._session
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, protocol.AutomaticStatus):
+            before = self._board.signs
+            self._board.asb(event.value)
+            if self._board.signs != before:
+                self.report(self._board.status())
+        elif self._job is not None:
+            self._job.on_event(event)
+
+    # -- status --
+
+    async def status(self) -> DeviceStatus:
+        """Ask with DLE EOT 1 to 4, one after the other. Raises NoAnswer, LinkFault."""
+        session = self._open()
+        session.check()
+        if self._known().realtime and (session.idle or not self._board.blocking()):
+            for n in EOT_BITS:
+                self._board.eot(n, await session.realtime_status(n, self._options.answer_seconds))
+        if self._known().provisional and not self._board.blocking():
+            # connected while the printer was out of order and did not tell its model
+            raise LinkFault(error_pb2.REASON_DEVICE_OFFLINE, "The printer is ready again; it will be identified anew.")
+        return self._board.status()
+
+    async def reset(self, request: device_pb2.ResetDeviceRequest, run: Run) -> device_pb2.ResetDeviceResult:
+        """Drop what the printer holds, recover from a cutter error whose cause is gone, ask how it is."""
+        await self._drop_rest()
+        await self._open().send(protocol.INITIALIZE + protocol.AUTOMATIC_STATUS_ON, self._options.answer_seconds)
+        return device_pb2.ResetDeviceResult(status=await self.status())
+
+    async def _drop_rest(self) -> bool:
+        """Whether the printer says that it holds nothing any more."""
+        session, seconds = self._open(), self._options.answer_seconds
+        if self._known().profile.clear:
+            try:
+                await session.clear_buffers(seconds)
+            except NoAnswer:
+                pass
+            else:
+                return True
+        await session.send(protocol.RECOVER_AND_CLEAR, seconds)
+        return False
+
+    async def check_health(self, request: device_pb2.CheckHealthRequest, run: Run) -> device_pb2.CheckHealthResult:
+        """INTERNAL asks for the status; EXTERNAL prints a short test slip."""
+        if request.level > device_pb2.HEALTH_LEVEL_EXTERNAL:
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks without a person.")
+        result = internal_health(await self.status())
+        if request.level == device_pb2.HEALTH_LEVEL_EXTERNAL and result.healthy:
+            printed = await self._print(test_slip(self._known().profile.name), run)
+            how = receipt_printer_pb2.Confirmation.Name(printed.confirmation).removeprefix("CONFIRMATION_")
+            detail = f"A test slip was printed; confirmed by {how}."
+            result.findings.append(device_pb2.HealthFinding(item="test slip", passed=True, detail=detail))
+        return result
+
+    # -- printing --
+
+    async def print(self, request: PrintRequest, run: Run) -> PrintResult:
+        """Print a receipt.
+
+        Raises DeviceFault with effect NONE when the printer is not ready; PARTIAL, naming the block reached, when it
+        stops half-way; UNKNOWN when the link is lost or the printer cannot tell. InvalidRequest for a document that
+        cannot be laid out.
+        """
+        return await self._print(request.receipt, run)
+
+    async def _print(self, receipt: Receipt, run: Run) -> PrintResult:
+        profile, manner = self._known().profile, self._manner()
+        if receipt.ByteSize() > _BIG_RECEIPT or self._options.text == "raster":
+            encoded = await asyncio.to_thread(self._encode, receipt, profile, manner.window)
+        else:
+            encoded = self._encode(receipt, profile, manner.window)
+        await self._refuse_unless_ready("print")
+        start = await self._start(profile, manner)
+        self._job = PrintJob(self._open(), self._board, manner, run, self._ids, len(receipt.blocks))
+        try:
+            await run.commit_point("first byte")
+            await self._job.print(start, encoded)
+            sent = self._job.bytes_sent
+        finally:
+            if self._job.began:
+                self._leftover = not self._job.complete
+            self._job = None
+        return PrintResult(
+            confirmation=manner.confirmation,
+            blocks=len(receipt.blocks),
+            bytes=sent,
+            paper_mm=round(encoded.dots * 25.4 / profile.dpi, 2),
+            rasterised_lines=encoded.rasterised_lines,
+            missing_glyphs=encoded.missing_glyphs,
+        )
+
+    def _encode(self, receipt: Receipt, profile: Profile, window: int) -> Encoded:
+        return encode(
+            lay_out(receipt, profile.paper),
+            profile,
+            raster_text=self._options.text == "raster",
+            cut_feed=min(255, profile.paper.dots(self._options.cut_feed_mm)),
+            strip_bytes=max(512, window // 2),
+        )
+
+    async def _refuse_unless_ready(self, step: str) -> None:
+        await self.status()
+        for condition in self._board.blocking():
+            raise DeviceFault(
+                condition.reason,
+                step=step,
+                expected="a printer that is ready",
+                got=error_pb2.Reason.Name(condition.reason).removeprefix("REASON_"),
+                action=condition.action,
+                effect=error_pb2.PHYSICAL_EFFECT_NONE,
+            )
+
+    async def _start(self, profile: Profile, manner: Manner) -> bytes:
+        """The bytes before a receipt; first gets rid of what a failed one has left."""
+        start = preamble(profile)
+        if not self._leftover:
+            return start
+        if not await self._drop_rest() and manner.confirmation == receipt_printer_pb2.CONFIRMATION_FENCE:
+            await self._open().drain_status(self._options.answer_seconds)
+        if self._options.cut_leftover and profile.cutter != "none":
+            start += b"\x1dV\x42\x00"
+        return start
+
+    # -- drawer --
+
+    async def open_drawer(self, request: OpenDrawerRequest, run: Run) -> OpenDrawerResult:
+        """Give the pulse, and look at the drawer's switch before and after."""
+        options, session = self._options, self._open()
+        if not self._known().profile.drawer:
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, "This printer has no drawer connector.")
+        await self._refuse_unless_ready("open drawer")
+        before = self._board.drawer_high
+        await run.commit_point("drawer pulse")
+        pulse = protocol.pulse(request.drawer or 1, options.drawer_on_ms, options.drawer_off_ms)
+        try:
+            await session.send(pulse, options.answer_seconds)
+            return OpenDrawerResult(reported_open=await self._sprang_open(before))
+        except DeviceFault as fault:
+            fault.effect = error_pb2.PHYSICAL_EFFECT_UNKNOWN
+            raise
+
+    async def _sprang_open(self, before: bool) -> bool:
+        """Whether the switch says so within the time that a drawer takes."""
+        wanted = {"high": True, "low": False, "auto": not before}[self._options.drawer_open_level]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._options.drawer_seconds
+        while self._board.drawer_high != wanted:
+            if self._known().realtime:
+                value = await self._open().realtime_status(1, self._options.answer_seconds)
+                self._board.eot(1, value)
+            left = deadline - loop.time()
+            if self._board.drawer_high == wanted or left <= 0:
+                break
+            await self._open().heard(min(left, 0.05))
+        return self._board.drawer_high == wanted
