@@ -338,3 +338,38 @@ async def test_stopping_ends_what_does_not_end_within_the_drain_time(world, star
             await counter.daemon.stop()
         with pytest.raises(grpc.aio.AioRpcError):
             [update async for update in stream]
+
+
+async def test_a_driver_that_never_lets_go_is_abandoned_and_the_device_works_again(counter, world, monkeypatch):
+    monkeypatch.setattr("countertop.server.runner.Limits.over_time", 0.05)
+    monkeypatch.setattr("countertop.server.runner.Limits.let_go", 0.05)
+    release = asyncio.Event()
+
+    async def deaf(request, run):
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return id_reader_pb2.ReadResult()
+
+    good, world.read = world.read, deaf
+    with pytest.raises(Exception, match="took too long"):
+        await counter.call.all("IdReaderService", "Read", **reading(timeout=Duration(nanos=100_000_000)))
+    stuck = counter.call.stream("IdReaderService", "Read", **reading("stuck"))
+    await first_running(stuck)
+    async with asyncio.timeout(5):
+        await counter.call.all("DeviceService", "ResetDevice", device_id="reader")
+    assert len({id(instance) for instance in world.instances}) >= 3
+    world.read = good
+    assert (await counter.call.all("IdReaderService", "Read", **reading()))[-1].HasField("result")
+    release.set()
+    stuck.cancel()
+
+
+async def test_one_devices_trouble_is_no_others(counter, world):
+    held(world, "read")
+    stuck = counter.call.stream("IdReaderService", "Read", **reading("stuck"))
+    await first_running(stuck)
+    assert (await counter.call.all("ReceiptPrinterService", "Print", **printing("fine")))[-1].HasField("result")
+    stuck.cancel()

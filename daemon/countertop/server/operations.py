@@ -115,6 +115,7 @@ class OperationRecord:
             stamp(operation.ended)
         self.touch()
         if state in FINAL:
+            self.timer = None
             self.done.set()
 
     def touch(self) -> None:

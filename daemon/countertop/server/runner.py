@@ -67,6 +67,7 @@ class DeviceRunner:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._fresh = False
+        self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def id(self) -> str:
@@ -222,26 +223,34 @@ class DeviceRunner:
         record.move(RUNNING)
         error: CountertopError | None = None
         run = OperationRun(record, self._hooks.refine, self._hooks.wants_refining)
-        record.task = asyncio.create_task(self._call(driver, record, run), name=f"{record.verb.name} {record.id}")
-        done, _ = await asyncio.wait({record.task}, timeout=record.timeout + self._limits.over_time)
-        if not done:
+        task = asyncio.create_task(self._call(driver, record, run), name=f"{record.verb.name} {record.id}")
+        record.task = task
+        await self._until(task, record.timeout + self._limits.over_time)
+        if not task.done():
             record.interrupted_by = record.interrupted_by or error_pb2.REASON_DEVICE_TIMEOUT
-            record.task.cancel()
-            done, _ = await asyncio.wait({record.task}, timeout=self._limits.let_go)
-        keep = bool(done)
-        if not done or record.task.cancelled():
+            task.cancel()
+            await asyncio.wait({task}, timeout=self._limits.let_go)
+        keep = done = task.done()
+        if not done or task.cancelled():
             error = CountertopError(record.interrupted_by or error_pb2.REASON_CANCELLED)
             keep = keep and not record.interrupted_by
             if not done:
                 log.error("driver %s does not let go of %s; it is abandoned", driver.name, record.verb.name)
-        elif (raised := record.task.exception()) is not None:
+        elif (raised := task.exception()) is not None:
             error = self._as_ours(raised, record.verb.method)
             keep = error.reason not in _CONNECT_ANEW
         if error is not None:
             self._end(record, error)
         self._running = None
+        record.task = None  # a finished task holds its coroutine and context, for as long as the record is kept
         self.view.idle(len(self._queue))
         return keep
+
+    async def _until(self, task: asyncio.Task[None], seconds: float) -> None:
+        """Wait until a verb has ended, its time is up, or somebody interrupted it and it may take no longer."""
+        self._given_up = asyncio.get_running_loop().create_future()
+        await asyncio.wait({task, self._given_up}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self._given_up.cancel()
 
     @staticmethod
     async def _call(driver: Driver, record: OperationRecord, run: OperationRun) -> None:
@@ -315,8 +324,9 @@ class DeviceRunner:
 
     def _interrupt(self, record: OperationRecord, reason: error_pb2.Reason) -> None:
         record.interrupted_by = reason
-        if record.task is not None:
+        if record.task is not None and not self._given_up.done():
             record.task.cancel()
+            self._given_up.set_result(None)
 
     def _queue_time_is_up(self, record: OperationRecord) -> None:
         if record.operation.state == QUEUED and record in self._queue:

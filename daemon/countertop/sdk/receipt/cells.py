@@ -1,7 +1,8 @@
 """How wide text is: half-width cells, the rule that GB18030 printers and this layout share.
 
-East Asian wide and fullwidth characters take two cells. So do ambiguous ones (“ ” … — ×), since a Chinese printer
-prints them from its two-byte font. Combining marks take none. Everything else takes one.
+East Asian wide and fullwidth characters take two cells. So do ambiguous signs (“ ” … — ×), since a Chinese printer
+prints them from its two-byte font; ambiguous letters (é, α, я) take one, as code pages print them. Combining marks take
+none. Everything else takes one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from countertop.sdk.receipt.ir import Paper, Style
 
 __all__ = ["char_cells", "clusters", "text_cells", "text_width"]
 
-_PLAIN = re.compile(r"[ -~]*")
-_IDEOGRAPHS = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]*")
+_COMMON = re.compile(r"[ -~\u3000-\u3003\u3005-\u3017\u3041-\u3093\u30a1-\u30f6\u4e00-\u9fa5\uff01-\uff5e]*")
+"""Half-width ASCII, and what GB18030 writes in two bytes and is two cells wide: most of most receipts."""
 
 
 @lru_cache(maxsize=65536)
@@ -24,15 +25,16 @@ def char_cells(char: str) -> int:
     """Cells of one character: 0, 1 or 2."""
     if unicodedata.combining(char) or unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return 0
-    return 2 if unicodedata.east_asian_width(char) in "WFA" else 1
+    width = unicodedata.east_asian_width(char)
+    return 2 if width in "WF" or (width == "A" and not unicodedata.category(char).startswith("L")) else 1
 
 
 def text_cells(text: str) -> int:
     """Cells of a text at normal size."""
     if text.isascii():
         return len(text)
-    if _IDEOGRAPHS.fullmatch(text):
-        return 2 * len(text)
+    if _COMMON.fullmatch(text):
+        return len(text.encode("gb18030"))
     return sum(map(char_cells, text))
 
 

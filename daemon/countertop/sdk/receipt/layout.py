@@ -18,6 +18,7 @@ from countertop.v1.receipt_pb2 import Align, Block, Paragraph, Receipt, Span
 __all__ = ["lay_out"]
 
 _PLAIN = Style()
+_EMPTY = Span()
 QUIET_MODULES = 4
 """Blank modules that ISO/IEC 18004 asks for around a QR Code: fed above and below it, paper beside it."""
 _ROOM_DOTS = 8
@@ -82,8 +83,9 @@ def height_of(pieces: Iterable[Piece], paper: Paper) -> int:
 
 def _place_paragraph(block: Block, index: int, paper: Paper) -> list[Item]:
     paragraph = block.paragraph
-    if len(paragraph.spans) == 1 and len(paragraph.spans[0].ListFields()) == 1:
-        text = paragraph.spans[0].text
+    first, *others = paragraph.spans or (_EMPTY,)
+    if not others and len(first.ListFields()) <= 1:
+        text = first.text
         width = text_cells(text) * paper.cell[0]
         if width <= paper.width_dots and text.isprintable():  # most lines of most receipts: plain, and they fit
             x = shifted(width, paper.width_dots, paragraph.align, paper.cell[0]) if paragraph.align else 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["CODE_PAGES", "TextDecoder"]
+__all__ = ["CODE_PAGES", "Char", "TextDecoder"]
+
+Char = tuple[str, bool]
+"""A character, and whether it comes from the two-byte font, in which all are twice as wide."""
 
 CODE_PAGES: dict[int, str] = {
     0: "cp437",
@@ -50,26 +53,26 @@ class TextDecoder:
         self._four_bytes = four_bytes
         self._pending = b""
 
-    def feed(self, data: bytes) -> str:
+    def feed(self, data: bytes) -> list[Char]:
         """The characters that end in `data`."""
         if not self.kanji:
-            lost, self._pending = bool(self._pending), b""
-            return LACKING * lost + "".join(map(self._single, data))
-        text, at = "", 0
+            return [*self.flush(), *((self._single(value), False) for value in data)]
+        text: list[Char] = []
+        at = 0
         data, self._pending = self._pending + data, b""
         while at < len(data):
             size = self._size(data, at)
             if at + size > len(data):
                 self._pending = data[at:]
                 break
-            text += self._single(data[at]) if size == 1 else self._double(data[at : at + size])
+            text.append((self._single(data[at]), False) if size == 1 else (self._double(data[at : at + size]), True))
             at += size
         return text
 
-    def flush(self) -> str:
+    def flush(self) -> list[Char]:
         """A command comes: half a character is lost."""
         lost, self._pending = bool(self._pending), b""
-        return LACKING * lost
+        return [(LACKING, False)] * lost
 
     def _size(self, data: bytes, at: int) -> int:
         if not 0x81 <= data[at] <= 0xFE:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from unicodedata import combining
 
-from countertop.emulators.escpos.glyphs import glyph, is_wide
+from countertop.emulators.escpos.charset import Char
+from countertop.emulators.escpos.glyphs import glyph
 from countertop.emulators.escpos.page import Page
 from countertop.emulators.escpos.paper import Roll
 from countertop.emulators.escpos.settings import Settings
@@ -54,15 +55,15 @@ class Composer:
         """What follows is another picture, even if it looks like the next strip of this one."""
         self._last_image = None
 
-    def characters(self, text: str) -> Iterator[int]:
+    def characters(self, text: Iterable[Char]) -> Iterator[int]:
         """Set text; a line that is full is printed."""
-        for char in text:
+        for char, wide in text:
             if combining(char):
                 if self._text:
                     x, width, before_mark = self._text[-1]
                     self._text[-1] = (x, width, before_mark + char)
                 continue
-            black, before, after = self._character(char)
+            black, before, after = self._character(char, wide)
             if self.x + before + black.shape[1] > self.room and self.x:
                 yield from self.line()
             self.x += before
@@ -134,8 +135,8 @@ class Composer:
             strip[:, left : left + width] = part
             self.roll.put(strip)
 
-    def _character(self, char: str) -> tuple[Any, int, int]:
-        settings, wide = self.settings, is_wide(char)
+    def _character(self, char: str, wide: bool) -> tuple[Any, int, int]:
+        settings = self.settings
         width, height = KANJI if wide else FONT_B if settings.font_b else FONT_A
         black = glyph(char, width, height)
         if settings.bold:
@@ -147,8 +148,8 @@ class Composer:
             black[-underline:] = True
         if settings.inverted:
             black = ~black
-        across = settings.wide * settings.kanji_wide if wide else settings.wide
-        down = settings.high * settings.kanji_high if wide else settings.high
+        across = settings.kanji_wide if wide else settings.wide
+        down = settings.kanji_high if wide else settings.high
         if across > 1 or down > 1:
             black = black.repeat(down, axis=0).repeat(across, axis=1)
         if wide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from countertop.emulators.core.clock import Clock, Timer
 from countertop.emulators.core.faults import FaultBoard, FaultSpec
@@ -86,6 +86,7 @@ class Machine:
         self._owed_seconds = 0.0
         self._paused = self._xoff = self._working = False
         self._asb = 0
+        self._told: tuple[int, ...] = ()
         self._powered = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -266,15 +267,15 @@ class Machine:
 
     def _sense(self) -> None:
         """Look at the sensors; tell the client if it asked to be told."""
-        active, before, state = self._board.active, replace(self.state), self.state
+        active, state = self._board.active, self.state
         state.cover_open = self.cover_open or active("cover-open")
         state.paper_end = self.paper_mm <= 0 or active("paper-out")
         state.paper_near_end = state.paper_end or self.paper_mm <= _NEAR_END_MM or active("paper-near-end")
         state.unrecoverable = state.unrecoverable or active("unrecoverable-error")
         state.overheated = active("overheat")
         state.switched_offline = active("offline")
-        if self._asb and self._powered and self._watched(before) != self._watched(state):
-            self.reply(automatic_status(state))
+        if self._asb and self._powered and self._watched(state) != self._told:
+            self._tell_automatic()
 
     def _watched(self, state: State) -> tuple[int, ...]:
         status = automatic_status(state)
@@ -327,16 +328,12 @@ class Machine:
     def _pulse(self, command: bytes) -> None:
         if self.state.drawer_closed:
             self.state.drawer_closed = False
-            self._tell_drawer()
+            self._sense()
             self._clock.call_later(_DRAWER_SECONDS, self._shut_drawer)
 
     def _shut_drawer(self) -> None:
         self.state.drawer_closed = True
-        self._tell_drawer()
-
-    def _tell_drawer(self) -> None:
-        if self._asb & 0x01:
-            self.reply(automatic_status(self.state))
+        self._sense()
 
     def _switch_off(self, command: bytes) -> None:
         self.reply(b"\x3b\x30\x00")
@@ -352,7 +349,15 @@ class Machine:
         """GS a n: switch automatic status; it is sent at once."""
         self._asb = raw[2]
         if self._asb:
-            self.reply(automatic_status(self.state))
+            self._tell_automatic()
+
+    def _tell_automatic(self) -> None:
+        self._told = self._watched(self.state)
+        self.reply(automatic_status(self.state))
+
+    def _initialised(self, raw: bytes) -> None:
+        """ESC @ ends automatic status."""
+        self._asb = 0
 
     def _transmit(self, raw: bytes) -> None:
         self.reply(transmitted_status(self.state, raw[2]))
@@ -405,6 +410,7 @@ _COMMANDS: dict[str, Callable[[Machine, bytes], None]] = {
     "GS r": Machine._transmit,
     "GS I": Machine._identify,
     "GS ( H": Machine._named,
+    "ESC @": Machine._initialised,
     "ESC p": Machine._pulse,
     "ESC u": Machine._drawer_status,
     "ESC v": Machine._paper_status,

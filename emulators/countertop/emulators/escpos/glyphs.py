@@ -7,9 +7,8 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from unicodedata import combining, east_asian_width
 
-__all__ = ["glyph", "is_wide", "load_font"]
+__all__ = ["glyph", "load_font"]
 
 _PLACES = ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 _INK = 104
@@ -33,11 +32,6 @@ def load_font(size: int) -> Any:
 
     path = _font_file()
     return ImageFont.truetype(str(path), size, index=1 if path.name == "wqy-microhei.ttc" else 0)
-
-
-def is_wide(char: str) -> bool:
-    """Printed from the two-byte font, twice as wide."""
-    return east_asian_width(char) in ("W", "F", "A") and not combining(char)
 
 
 @lru_cache(maxsize=4096)

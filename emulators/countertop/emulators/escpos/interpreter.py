@@ -59,7 +59,8 @@ class Interpreter:
         self.decoder = TextDecoder(kanji=kanji, four_bytes=four_bytes)
 
     def initialise(self) -> None:
-        """ESC @: settings and the line in hand are gone; buffers and the roll stay."""
+        """ESC @: settings, automatic status and the line in hand are gone; buffers and the roll stay."""
+        self.host.command("ESC @", b"")
         self.settings = Settings()
         self.composer = Composer(self.roll, self.settings)
         self.decoder = TextDecoder(kanji=self._kanji, four_bytes=self._four_bytes)
@@ -70,7 +71,9 @@ class Interpreter:
             return
         if token.name == "text":
             text = self.decoder.feed(token.raw)
-            yield from self.composer.characters(text.replace("$", "¥") if self.settings.china else text)
+            if self.settings.china:
+                text = [("¥", False) if char == ("$", False) else char for char in text]
+            yield from self.composer.characters(text)
             return
         lost = self.decoder.flush()
         if lost:
@@ -115,7 +118,9 @@ class Interpreter:
         self.composer.x = max(0, min(x, self.composer.room))
 
     def _size(self, raw: bytes) -> None:
-        self.settings.wide, self.settings.high = (raw[2] >> 4 & 7) + 1, (raw[2] & 7) + 1
+        """GS ! enlarges both fonts; of GS ! and FS ! the last one counts for Kanji (TM-T88III specification)."""
+        settings, wide, high = self.settings, (raw[2] >> 4 & 7) + 1, (raw[2] & 7) + 1
+        settings.wide, settings.high, settings.kanji_wide, settings.kanji_high = wide, high, wide, high
 
     def _quadruple(self, raw: bytes) -> None:
         self.settings.kanji_wide = self.settings.kanji_high = 2 if raw[2] & 1 else 1

@@ -28,7 +28,7 @@ class Model:
 MODELS = {
     model.name: model
     for model in (
-        Model("TM-T88VI"),
+        Model("TM-T88VI", width_dots=512, dpi=180),
         Model("TM-T20II", model_byte=0x63),
         Model("TM-T88III", process_id=False, width_dots=512, dpi=180, language="CHINA GB2312"),
         Model("TM-T70II-CH", width_dots=576),

@@ -38,7 +38,7 @@ def _barcode(self: Interpreter, raw: bytes) -> Iterator[int]:
 
 def _text_line(self: Interpreter, text: str) -> Iterator[int]:
     """What a barcode says, in font A at normal size, aligned as the bars are."""
-    yield from self.composer.characters(text)
+    yield from self.composer.characters((char, False) for char in text)
     yield from self.composer.line(spacing=24)
 
 
