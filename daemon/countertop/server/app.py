@@ -135,7 +135,8 @@ class Daemon:
 
 def _calm_the_collector() -> None:
     """What was imported stays; ten thousand remembered operations must not be walked through every second, for a full
-    collection stops every device."""
+    collection stops every device.
+    """
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 

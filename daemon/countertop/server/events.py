@@ -11,8 +11,9 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 
-from countertop.v1.device_pb2 import Event
 from countertop.server.times import stamp
+from countertop.v1.device_pb2 import Event
+
 __all__ = ["EventLog", "FellBehind"]
 
 

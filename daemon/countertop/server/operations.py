@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import uuid
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property
@@ -64,7 +64,7 @@ class OperationRecord:
         self.timeout = _seconds(options, "timeout", verb.default_timeout, least=0.1)
         self.queue_timeout = _seconds(options, "queue_timeout", 30.0, least=0.0)
         self.operation = Operation(
-            id=options.operation_id or uuid.uuid4().hex,
+            id=options.operation_id or secrets.token_hex(16),
             device_id=request.device_id,
             verb=verb.name,
             state=QUEUED,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 from typing import Any
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
@@ -40,6 +39,8 @@ class Terminal:
 
     def describe(self) -> device_pb2.Terminal:
         """What GetTerminal answers."""
+        from importlib.metadata import version
+
         return device_pb2.Terminal(
             id=self.id,
             version=version("countertop"),

@@ -1,0 +1,112 @@
+"""The command line. This module imports nothing but argparse, so that help is there at once; each command is a module
+of `commands`, imported when it is asked for, and imports heavy things (grpc, rich, pydantic) only when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import Protocol, cast
+
+from countertop.cli.output import Refused, complain
+
+__all__ = ["COMMANDS", "EXIT_FAILED", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "Command", "main"]
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "demo": ("demo", "a whole visit at the counter, on emulated devices"),
+    "serve": ("serve", "run the daemon; without a configuration, with the emulated terminal"),
+    "devices": ("devices", "what there is and how it is"),
+    "watch": ("watch", "follow everything that happens on the terminal"),
+    "read-id": ("read_id", "read an identity document"),
+    "print": ("print", "print text, or a receipt as JSON or YAML; or preview it"),
+    "operations": ("operations", "what was done, newest first"),
+    "cancel": ("cancel", "give an operation up"),
+    "health": ("health", "check a device's health"),
+    "reset": ("reset", "end what runs on a device and connect anew"),
+    "bench": ("bench", "hands on emulated devices: cards, covers, paper, plugs, faults"),
+    "emulate": ("emulate", "run one emulator, for any software"),
+    "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),
+    "version": ("version", "the version"),
+}
+"""Each command, its module in `countertop.cli.commands`, and its line in the help."""
+
+_EPILOG = """\
+exit codes:
+  0    done
+  1    failed; standard error says why and what to do next
+  2    the command line has a mistake
+  130  interrupted with Ctrl-C; what ran was cancelled
+
+`countertop COMMAND --help` tells the options of a command.
+"""
+
+
+class Command(Protocol):
+    """What each module of `commands` offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it. Returns the exit code."""
+        ...
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Returns its exit code; never raises for what a user or a device does."""
+    words = sys.argv[1:] if argv is None else argv
+    parser, subparsers = _parser()
+    command: Command | None = None
+    for name, (module, line) in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name, help=line, description=_sentence(line), formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if words and words[0] == name:
+            command = cast("Command", import_module(f"countertop.cli.commands.{module}"))
+            command.configure(subparser)
+    try:
+        args = parser.parse_args(words)
+    except SystemExit as end:  # argparse has printed the help or the mistake
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
+    if command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    return _run(command, args)
+
+
+def _run(command: Command, args: argparse.Namespace) -> int:
+    try:
+        return command.run(args)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Refused as refusal:
+        complain(str(refusal), refusal.next_step)
+        return EXIT_FAILED
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing may complain at exit
+        return EXIT_OK
+    except OSError as error:
+        complain(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+        return EXIT_FAILED
+
+
+def _parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="countertop",
+        description="Every device on a bank counter behind one protocol.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser, parser.add_subparsers(title="commands", metavar="COMMAND")
+
+
+def _sentence(line: str) -> str:
+    return f"{line[0].upper()}{line[1:]}."

@@ -1,0 +1,7 @@
+"""`python -m countertop.cli`."""
+
+import sys
+
+from countertop.cli import main
+
+sys.exit(main())

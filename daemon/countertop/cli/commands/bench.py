@@ -1,0 +1,135 @@
+"""`countertop bench`: hands on emulated devices."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countertop.cli.arguments import add_address, add_json, count, seconds
+from countertop.cli.calls import with_counter
+from countertop.cli.output import complain, console, json_line, say, table
+
+if TYPE_CHECKING:
+    from countertop.client import Counter
+
+__all__ = ["configure", "run"]
+
+Verb = Callable[["Counter", argparse.Namespace], Awaitable[int]]
+
+
+def _plain(method: str) -> Verb:
+    """A verb that takes nothing but the device."""
+
+    async def verb(counter: Counter, args: argparse.Namespace) -> int:
+        await getattr(counter.bench, method)(args.device)
+        return 0
+
+    return verb
+
+
+async def _insert_card(counter: Counter, args: argparse.Namespace) -> int:
+    from countertop.cli.receipt_file import load_card
+
+    await counter.bench.insert_card(args.device, card=load_card(args.card) if args.card else None)
+    return 0
+
+
+async def _load_paper(counter: Counter, args: argparse.Namespace) -> int:
+    await counter.bench.load_paper(args.device, mm=args.mm, empty=args.empty)
+    return 0
+
+
+async def _fault(counter: Counter, args: argparse.Namespace) -> int:
+    await counter.bench.inject_fault(
+        args.device, args.fault, after_bytes=args.after_bytes, times=args.times, duration=args.seconds
+    )
+    return 0
+
+
+async def _clear_fault(counter: Counter, args: argparse.Namespace) -> int:
+    await counter.bench.clear_fault(args.device, args.fault)
+    return 0
+
+
+async def _faults(counter: Counter, args: argparse.Namespace) -> int:
+    faults = await counter.bench.faults(args.device)
+    if args.json:
+        for fault in faults:
+            json_line(fault)
+        return 0
+    shown = table("fault", "", "what it does")
+    for fault in faults:
+        shown.add_row(fault.name, "[red]active[/]" if fault.active else "", fault.description)
+    console().print(shown)
+    return 0
+
+
+async def _output(counter: Counter, args: argparse.Namespace) -> int:
+    outputs = await counter.bench.output(args.device, skip=args.skip, limit=args.limit, text_only=args.save is None)
+    if not outputs and not args.json:
+        complain("Nothing came out yet.")
+    if args.save is not None:
+        args.save.mkdir(parents=True, exist_ok=True)
+    for output in outputs:
+        if args.save is not None:
+            path = args.save / f"output-{output.number}.png"
+            path.write_bytes(output.image.data)
+            say(str(path))
+        elif args.json:
+            json_line(output)
+        else:
+            say(output.text)
+    return 0
+
+
+_VERBS: dict[str, tuple[Verb, str]] = {
+    "insert-card": (_insert_card, "lay an identity card on a reader"),
+    "remove-card": (_plain("remove_card"), "take it away"),
+    "open-cover": (_plain("open_cover"), "open a printer's cover"),
+    "close-cover": (_plain("close_cover"), "close it"),
+    "load-paper": (_load_paper, "load paper, or take it out"),
+    "unplug": (_plain("unplug"), "pull the plug"),
+    "replug": (_plain("replug"), "put it back"),
+    "power-cycle": (_plain("power_cycle"), "switch the device off and on"),
+    "fault": (_fault, "make a fault happen"),
+    "faults": (_faults, "list the faults that the emulator can show"),
+    "clear-fault": (_clear_fault, "end one fault, or all"),
+    "output": (_output, "show what came out of the device"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `bench`."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    made = {}
+    for name, (_, line) in _VERBS.items():
+        made[name] = verbs.add_parser(name, help=line)
+        made[name].add_argument("device", metavar="DEVICE", help="the device's id, from `countertop devices`")
+        add_address(made[name])
+    made["insert-card"].add_argument(
+        "--card", metavar="FILE", help="a countertop.v1.IdentityDocument as JSON or YAML (default: an invented one)"
+    )
+    paper = made["load-paper"].add_mutually_exclusive_group()
+    paper.add_argument("--mm", type=count(1, 100_000), default=0, metavar="N", help="its length (default: a full roll)")
+    paper.add_argument("--empty", action="store_true", help="take the paper out instead")
+    fault = made["fault"]
+    fault.add_argument("fault", metavar="NAME", help="from `countertop bench faults DEVICE`")
+    fault.add_argument("--after-bytes", type=count(0, 2**31), default=0, metavar="N", help="begin N bytes later")
+    fault.add_argument("--times", type=count(1, 2**31), default=0, metavar="N", help="end after N times")
+    fault.add_argument("--seconds", type=seconds, metavar="S", help="end after this time")
+    made["clear-fault"].add_argument("fault", metavar="NAME", nargs="?", default="", help="default: all of them")
+    add_json(made["faults"])
+    output = made["output"]
+    output.add_argument("--skip", type=count(0, 2**31), default=0, metavar="N", help="leave out the first N")
+    output.add_argument("--limit", type=count(1, 20), default=20, metavar="N", help="at most N, 1 to 20 (default: 20)")
+    shape = output.add_mutually_exclusive_group()
+    shape.add_argument("--save", type=Path, metavar="DIR", help="save pictures there")
+    add_json(shape)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do one of them."""
+    verb, _ = _VERBS[args.verb]
+    return with_counter(args, lambda counter: verb(counter, args))

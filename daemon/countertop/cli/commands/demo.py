@@ -1,0 +1,68 @@
+"""`countertop demo`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from countertop.cli.output import complain, console, say
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `demo`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("counter-visit"),
+        help="for the files (default: ./counter-visit)",
+    )
+    parser.epilog = (
+        "It leaves receipt.png, photo.png and visit.json. Everything in it is invented; no hardware is used."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """A terminal of emulated devices, and a visit at it."""
+    from countertop.cli.calls import tell
+    from countertop.client.errors import CountertopError
+    from countertop.sdk.errors import CountertopError as EngineError
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="countertop-") as folder:
+            asyncio.run(_demo(args.out, Path(folder)))
+    except CountertopError as error:
+        tell(error)
+        return 1
+    except (EngineError, ImportError) as error:
+        complain(f"The receipt cannot be drawn: {error}", "pip install 'countertop[receipt]'")
+        return 1
+    say(f"Done. The files lie in {args.out}")
+    return 0
+
+
+async def _demo(out: Path, folder: Path) -> None:
+    from datetime import datetime
+
+    from countertop.cli.sample_receipt import sample_receipt
+    from countertop.cli.visit import Visit
+    from countertop.client import connect
+    from countertop.server.app import Daemon
+    from countertop.server.config import Config, ListenConfig
+
+    moment = datetime.now().astimezone()
+    receipt = sample_receipt(moment, f"{moment:%Y%m%d}000042")
+    config = Config.emulated()
+    config.listen = ListenConfig([f"unix:{folder}/countertop.sock"])
+    config.terminal.drain_seconds = 0.0
+    async with Daemon(config) as daemon, connect(daemon.addresses[0]) as counter:
+        visit = Visit(counter, out, console())
+        try:
+            await visit.run(receipt)
+        finally:
+            visit.save()

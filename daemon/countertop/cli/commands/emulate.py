@@ -1,0 +1,89 @@
+"""`countertop emulate`: one emulator, for any software that speaks to such a device."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from countertop.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from countertop.cli.output import complain, say
+
+if TYPE_CHECKING:
+    from countertop.sdk.plugins import EmulatorSpec
+
+__all__ = ["configure", "run"]
+
+_POLL_SECONDS = 0.25
+"""How often the folder of `--out` is looked at."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `emulate`."""
+    kinds = parser.add_subparsers(dest="emulator", metavar="EMULATOR", required=True)
+    sdt = kinds.add_parser("sdt", help="a reader of Chinese resident ID cards (SAM_V module) on a pty")
+    sdt.add_argument("--pty", metavar="PATH", help="where the serial port appears (default: in a private folder)")
+    sdt.add_argument("--no-card", action="store_true", help="leave the reader empty (default: an invented card)")
+    escpos = kinds.add_parser("escpos", help="an ESC/POS receipt printer on TCP or a pty")
+    place = escpos.add_mutually_exclusive_group()
+    place.add_argument("--tcp", metavar="HOST:PORT", help="listen there; port 0 takes a free one (the default)")
+    place.add_argument("--pty", metavar="PATH", help="where the serial port appears")
+    escpos.add_argument("--out", metavar="DIR", type=Path, required=True, help="where each receipt is written")
+    escpos.add_argument("--model", help="the printer's model (default: the emulator's own choice)")
+    parser.epilog = 'It runs until Ctrl-C (exit code 0). Connect your own software, or a daemon with `link = "..."`.'
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it until Ctrl-C or SIGTERM, which end it as they should."""
+    import asyncio
+
+    from countertop.server.plugins import Plugins
+
+    spec = Plugins().emulators.get(args.emulator)
+    if spec is None:
+        complain(f"The emulator {args.emulator} is not installed.", "Install it: pip install --upgrade countertop")
+        return 1
+    return asyncio.run(_emulate(spec, _options(args), getattr(args, "out", None)))
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    options = {name: value for name in ("pty", "tcp", "model") if (value := getattr(args, name, None))}
+    if args.emulator == "sdt":
+        options["card"] = not args.no_card
+    if getattr(args, "out", None):
+        options["out"] = str(args.out)
+    return options
+
+
+async def _emulate(spec: EmulatorSpec, options: dict[str, Any], out: Path | None) -> int:
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    seen = _files(out)
+    try:
+        emulator = await spec.start(options)
+    except ValueError as error:
+        complain(f"The emulator cannot start: {error}")
+        return EXIT_USAGE
+    except OSError as error:
+        complain(f"The emulator cannot start: {error}", "Choose another address or path.")
+        return EXIT_FAILED
+    try:
+        say(f"{spec.description}: {emulator.link_url}\nCtrl-C ends it.")
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _POLL_SECONDS)
+            for path in sorted(_files(out) - seen):
+                say(f"wrote {path}")
+                seen.add(path)
+    finally:
+        await emulator.close()
+    return EXIT_OK
+
+
+def _files(out: Path | None) -> set[Path]:
+    return set(out.iterdir()) if out is not None and out.is_dir() else set()

@@ -1,0 +1,30 @@
+"""`countertop serve`: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `serve`."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file (default: the emulated terminal, no file needed)"
+    )
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDR",
+        help="unix:/PATH or HOST:PORT on loopback, instead of the configured addresses; may be given again",
+    )
+    parser.add_argument("--json-logs", action="store_true", help="one JSON object a line on standard error")
+    parser.epilog = "SIGTERM and Ctrl-C end it with exit code 0; running operations get the configured time to end."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    from countertop.server.app import serve
+
+    return serve(args.config, args.listen, json_logs=args.json_logs)

@@ -1,0 +1,78 @@
+"""Follows an operation to its end on the terminal, and gives it up at the daemon on Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from countertop.cli.output import complain, word
+
+if TYPE_CHECKING:
+    from countertop.client import OperationHandle
+    from countertop.v1.operation_pb2 import Operation
+
+__all__ = ["PROMPTS", "Teller", "follow"]
+
+Update = TypeVar("Update")
+Result = TypeVar("Result")
+
+PROMPTS = {
+    "PRESENT_DOCUMENT": "Lay the document on the reader.",
+    "KEEP_DOCUMENT": "Keep the document still.",
+    "PRESENT_DOCUMENT_AGAIN": "Lift the document and lay it on the reader again.",
+    "REMOVE_DOCUMENT": "Take the document away.",
+    "LOAD_PAPER": "Load paper.",
+    "CLOSE_COVER": "Close the cover.",
+}
+
+
+class Teller:
+    """Tells each change of an operation once, on standard error, so that results alone go to standard output."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, operation: Operation) -> None:
+        """A sentence for people, when there is something new."""
+        sentence = _sentence(operation)
+        if sentence and sentence != self._last:
+            print(sentence, file=sys.stderr, flush=True)
+        self._last = sentence or self._last
+
+
+async def follow(handle: OperationHandle[Update, Result]) -> Result:
+    """The operation's result. Raises CountertopError when it fails; cancelled, it cancels the operation first."""
+    from countertop.client.errors import CountertopError
+    from countertop.v1 import operation_pb2
+
+    teller = Teller()
+    try:
+        async for _ in handle:
+            teller(handle.operation)
+        return await handle.result()
+    except asyncio.CancelledError:
+        try:
+            outcome = word(operation_pb2.CancelOutcome, await handle.cancel(), "CANCEL_OUTCOME_")
+        except CountertopError as error:
+            outcome = str(error)
+        complain(f"Interrupted; operation {handle.id}: {outcome}.")
+        raise
+
+
+def _sentence(operation: Operation) -> str:
+    from countertop.v1 import error_pb2, operation_pb2
+
+    state = word(operation_pb2.OperationState, operation.state, "OPERATION_STATE_")
+    if state == "QUEUED":
+        return f"Waiting for the device; {operation.queue_position} before us."
+    prompt = PROMPTS.get(word(operation_pb2.PromptKind, operation.prompt, "PROMPT_KIND_"), "")
+    if state == "STOPPED":
+        reason = word(error_pb2.Reason, operation.stopped_by, "REASON_")
+        return f"Held by {reason}. {prompt}".rstrip()
+    if prompt:
+        return prompt
+    progress = operation.progress
+    if state == "RUNNING" and progress.total:
+        return f"{progress.done} of {progress.total} {progress.unit}"
+    return ""

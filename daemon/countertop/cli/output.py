@@ -1,0 +1,77 @@
+"""What commands print: tables and colours for people, JSON lines for programs, sentences on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["Refused", "complain", "console", "json_line", "local_time", "say", "table", "word"]
+
+
+class Refused(Exception):
+    """The command cannot go on, for a reason that its user can mend; told on standard error, with exit code 1."""
+
+    def __init__(self, sentence: str, next_step: str = "") -> None:
+        super().__init__(sentence)
+        self.next_step = next_step
+
+
+def say(text: str = "") -> None:
+    """A line on standard output, as it is; seen at once also where it goes into a pipe."""
+    print(text, flush=True)
+
+
+def complain(sentence: str, next_step: str = "") -> None:
+    """What went wrong, and what to do next, on standard error."""
+    print(f"countertop: {sentence}", file=sys.stderr)
+    if next_step:
+        print(f"  {next_step}", file=sys.stderr)
+
+
+def json_line(message: Message) -> None:
+    """A message as one line in the JSON form of protobuf, with the names of the protos."""
+    from google.protobuf import json_format
+
+    say(json_format.MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
+
+
+def word(enum: Any, number: int, prefix: str) -> str:
+    """An enum's value as a person reads it: `DEVICE_STATE_READY` with `DEVICE_STATE_` is `READY`; zero is nothing."""
+    return str(enum.Name(number).removeprefix(prefix)) if number in enum.values() and number else str(number or "")
+
+
+def local_time(timestamp: Any) -> str:
+    """A protobuf Timestamp as the clock on the wall shows it, to the millisecond; empty when unset."""
+    if not timestamp.seconds:
+        return ""
+    moment = timestamp.ToDatetime(tzinfo=_utc()).astimezone()
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}"
+
+
+def console() -> Console:
+    """Where a person looks."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def table(*columns: str) -> Table:
+    """An empty table in the house's style."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def _utc() -> Any:
+    from datetime import UTC
+
+    return UTC

@@ -1,0 +1,156 @@
+"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is printed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from countertop.cli.document import save_photo, show_document
+from countertop.cli.follow import PROMPTS
+from countertop.cli.output import Refused, word
+from countertop.v1 import device_pb2, operation_pb2, receipt_printer_pb2
+
+if TYPE_CHECKING:
+    from countertop.client import Counter
+    from countertop.v1.receipt_pb2 import Receipt
+    from rich.console import Console
+
+__all__ = ["PRINTER", "READER", "Visit"]
+
+READER = "id-reader"
+PRINTER = "receipt-printer"
+_READY_SECONDS = 30.0
+_READY = (device_pb2.DEVICE_STATE_READY, device_pb2.DEVICE_STATE_ATTENTION)
+
+
+@dataclass(slots=True)
+class _Step:
+    name: str
+    state: str = "RUNNING"
+    operation_id: str = ""
+    milliseconds: int = 0
+
+    def told(self) -> dict[str, Any]:
+        operation = {"operation_id": self.operation_id} if self.operation_id else {}
+        return {"step": self.name, **operation, "state": self.state, "milliseconds": self.milliseconds}
+
+
+class Visit:
+    """One visit. `run` does it and raises CountertopError or Refused at the step that fails; `save` tells what was
+    done, without any of the customer's data.
+    """
+
+    def __init__(self, counter: Counter, out: Path, console: Console) -> None:
+        self._counter = counter
+        self._out = out
+        self._console = console
+        self._steps: list[_Step] = []
+        self._confirmation = ""
+
+    async def run(self, receipt: Receipt) -> None:
+        """The whole visit; `photo.png` and `receipt.png` are saved on the way."""
+        async with self._step("ready", "The devices of the terminal get ready"):
+            await self._until_ready({READER, PRINTER})
+        await self._read_card()
+        async with self._step("remove-card", "The customer takes the card back"):
+            await self._counter.bench.remove_card(READER)
+        await self._print(receipt)
+        async with self._step("take-paper", "The paper that came out of the printer"):
+            await self._take_paper()
+
+    def save(self) -> None:
+        """Write `visit.json`."""
+        told = {"steps": [step.told() for step in self._steps], "confirmation": self._confirmation}
+        (self._out / "visit.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+    async def _until_ready(self, missing: set[str]) -> None:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                async for response in self._counter.watch():
+                    for device in _devices(response):
+                        if device.state in _READY:
+                            missing.discard(device.id)
+                    if not missing:
+                        return
+        except TimeoutError:
+            raise Refused(
+                f"Not ready after {_READY_SECONDS:g} s: {', '.join(sorted(missing))}.", "Look at: countertop doctor"
+            ) from None
+
+    async def _read_card(self) -> None:
+        async with self._step("read-card", "The teller reads the customer's card") as step:
+            handle = self._counter.id_reader(READER).start_read(photo=True, timeout=30.0)
+            step.operation_id = handle.id
+            inserted = False
+            async for update in handle:
+                prompt = word(operation_pb2.PromptKind, update.operation.prompt, "PROMPT_KIND_")
+                if prompt == "PRESENT_DOCUMENT" and not inserted:
+                    inserted = True
+                    self._console.print(f"    prompt: [bold]{PROMPTS[prompt]}[/]")
+                    self._console.print("    on the bench: a card is laid on the emulated reader")
+                    await self._counter.bench.insert_card(READER)
+            document = (await handle.result()).document
+        show_document(document, self._console)
+        if save_photo(document, self._out / "photo.png"):
+            self._saved("photo.png")
+
+    async def _print(self, receipt: Receipt) -> None:
+        printer = self._counter.receipt_printer(PRINTER)
+        async with self._step("preview", "The receipt as it would look"):
+            preview = await printer.preview(receipt)
+            size = f"{preview.image.width} x {preview.image.height} dots, {preview.paper_mm:.0f} mm of paper"
+            self._console.print(f"    {size}")
+        async with self._step("print", "The receipt is printed") as step:
+            handle = printer.start_print(receipt)
+            step.operation_id = handle.id
+            done = 0
+            async for update in handle:
+                progress = update.operation.progress
+                if progress.done > done:
+                    done = progress.done
+                    self._console.print(f"    {done} of {progress.total} {progress.unit}")
+            result = await handle.result()
+        self._confirmation = word(receipt_printer_pb2.Confirmation, result.confirmation, "CONFIRMATION_")
+        self._console.print(f"    {result.blocks} blocks, {result.bytes} bytes; known by {self._confirmation}")
+
+    async def _take_paper(self) -> None:
+        outputs = await self._counter.bench.output(PRINTER, skip=0, limit=1, text_only=False)
+        if not outputs or not outputs[0].finished:
+            raise Refused("The printer says that it printed, but no receipt was cut off.")
+        (self._out / "receipt.png").write_bytes(outputs[0].image.data)
+        self._saved("receipt.png")
+
+    def _saved(self, name: str) -> None:
+        self._console.print(f"    saved {self._out / name}", markup=False, soft_wrap=True)
+
+    @asynccontextmanager
+    async def _step(self, name: str, title: str) -> AsyncIterator[_Step]:
+        step = _Step(name)
+        self._steps.append(step)
+        self._console.print(f"[bold cyan]{len(self._steps)}[/] {title}")
+        began = time.monotonic()
+        try:
+            yield step
+            step.state = "SUCCEEDED"
+        except asyncio.CancelledError:
+            step.state = "CANCELLED"
+            raise
+        except BaseException:
+            step.state = "FAILED"
+            raise
+        finally:
+            step.milliseconds = round((time.monotonic() - began) * 1000)
+            style = "green" if step.state == "SUCCEEDED" else "red"
+            self._console.print(f"    [{style}]{step.state}[/] after {step.milliseconds} ms")
+
+
+def _devices(response: device_pb2.WatchEventsResponse) -> Iterable[device_pb2.Device]:
+    if response.HasField("snapshot"):
+        return response.snapshot.devices
+    return (response.event.device_changed,) if response.event.HasField("device_changed") else ()

@@ -1,0 +1,107 @@
+"""Hands on emulated devices: what people and the world do to real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from countertop.bench.v1 import bench_pb2
+from countertop.bench.v1.bench_pb2 import Fault, Output
+from countertop.client._devices import find_device
+from countertop.client._stubs import Connection
+from countertop.client.errors import CountertopError, refusal
+from countertop.v1 import device_pb2, error_pb2
+from countertop.v1.device_pb2 import DeviceKind
+from countertop.v1.identity_pb2 import IdentityDocument
+from google.protobuf.message import Message
+
+__all__ = ["Bench"]
+
+READER = device_pb2.DEVICE_KIND_ID_READER
+PRINTER = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
+
+
+class Bench:
+    """Acts on emulated devices.
+
+    Where a device id is optional, the terminal's only emulated device of the kind in question is meant. Every method
+    raises CountertopError: NOT_EMULATED for a real device or one without the part in question.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def insert_card(self, device_id: str | None = None, card: IdentityDocument | None = None) -> None:
+        """Lay an identity card on a reader; without `card`, that of the emulator's own invented resident."""
+        await self._do(READER, bench_pb2.InsertCardRequest(card=card), device_id)
+
+    async def remove_card(self, device_id: str | None = None) -> bool:
+        """Take the card away; False when there was none."""
+        return bool((await self._do(READER, bench_pb2.RemoveCardRequest(), device_id)).removed)
+
+    async def open_cover(self, device_id: str | None = None) -> None:
+        """Open a printer's cover."""
+        await self._do(PRINTER, bench_pb2.OpenCoverRequest(), device_id)
+
+    async def close_cover(self, device_id: str | None = None) -> None:
+        """Close a printer's cover."""
+        await self._do(PRINTER, bench_pb2.CloseCoverRequest(), device_id)
+
+    async def load_paper(self, device_id: str | None = None, mm: float = 0, empty: bool = False) -> None:
+        """Load `mm` millimetres of paper, 0 to 100000 (0: a roll of 80 m); `empty` takes the paper out."""
+        await self._do(PRINTER, bench_pb2.LoadPaperRequest(mm=mm, empty=empty), device_id)
+
+    async def unplug(self, device_id: str) -> None:
+        """Pull the plug: the link breaks, the device loses what it held in memory."""
+        await self._ask(bench_pb2.UnplugRequest(device_id=device_id))
+
+    async def replug(self, device_id: str) -> None:
+        """Put the plug back."""
+        await self._ask(bench_pb2.ReplugRequest(device_id=device_id))
+
+    async def power_cycle(self, device_id: str) -> None:
+        """Switch the device off and on; the link stays."""
+        await self._ask(bench_pb2.PowerCycleRequest(device_id=device_id))
+
+    async def faults(self, device_id: str) -> list[Fault]:
+        """The faults that the emulator can show, and which are in force."""
+        return list((await self._ask(bench_pb2.ListFaultsRequest(device_id=device_id))).faults)
+
+    async def inject_fault(
+        self, device_id: str, fault: str, *, after_bytes: int = 0, times: int = 0, duration: float | None = None
+    ) -> None:
+        """Make a fault happen once the device took in `after_bytes` more bytes, until it is cleared.
+
+        It ends by itself after `times` times (0: never), or after `duration` seconds on the emulator's clock.
+        """
+        request = bench_pb2.InjectFaultRequest(device_id=device_id, fault=fault, after_bytes=after_bytes, times=times)
+        if duration is not None:
+            request.duration.FromNanoseconds(round(duration * 1e9))
+        await self._ask(request)
+
+    async def clear_fault(self, device_id: str, fault: str = "") -> None:
+        """End a fault, or all of them."""
+        await self._ask(bench_pb2.ClearFaultRequest(device_id=device_id, fault=fault))
+
+    async def output(
+        self, device_id: str | None = None, *, skip: int = 0, limit: int = 0, text_only: bool = False
+    ) -> list[Output]:
+        """What came out of a printer, oldest first: leave out `skip`, at most `limit` of 1 to 20 (default 1)."""
+        request = bench_pb2.GetOutputRequest(skip=skip, limit=limit, text_only=text_only)
+        return list((await self._do(PRINTER, request, device_id)).outputs)
+
+    async def _do(self, kind: DeviceKind, request: Any, device_id: str | None) -> Any:
+        request.device_id = device_id or await find_device(self._connection, kind, emulated=True)
+        return await self._ask(request)
+
+    async def _ask(self, request: Message) -> Any:
+        try:
+            return await self._connection.ask(request)
+        except CountertopError as error:
+            if error.reason or error.code is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+        raise refusal(
+            CountertopError,
+            error_pb2.REASON_NOT_EMULATED,
+            "This terminal has no emulated devices, so that its daemon serves no bench.",
+        )

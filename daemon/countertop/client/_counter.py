@@ -1,0 +1,184 @@
+"""The counter: one daemon with its devices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from types import TracebackType
+from typing import TypeAlias, Unpack
+
+from countertop.client._address import default_address
+from countertop.client._bench import Bench
+from countertop.client._devices import IdReader, ReceiptPrinter
+from countertop.client._operation import CallOptions, OperationHandle, call_options
+from countertop.client._stubs import Connection
+from countertop.client._watch import watch_events, watch_operation
+from countertop.v1 import device_pb2, operation_pb2
+from countertop.v1.device_pb2 import (
+    CheckHealthRequest,
+    CheckHealthResponse,
+    CheckHealthResult,
+    Device,
+    DeviceKind,
+    HealthLevel,
+    ResetDeviceRequest,
+    ResetDeviceResponse,
+    ResetDeviceResult,
+    Terminal,
+    WatchEventsRequest,
+    WatchEventsResponse,
+)
+from countertop.v1.operation_pb2 import CancelOperationResponse, Operation, OperationState
+
+__all__ = ["Counter", "Operations", "connect"]
+
+CheckHealthHandle: TypeAlias = OperationHandle[CheckHealthResponse, CheckHealthResult]
+ResetHandle: TypeAlias = OperationHandle[ResetDeviceResponse, ResetDeviceResult]
+
+
+def connect(address: str | None = None, *, patience: float = 30.0) -> Counter:
+    """The counter behind a daemon's address, for `async with`.
+
+    `address` is `unix:/PATH` or `HOST:PORT`; by default COUNTERTOP_ADDRESS, the socket of a daemon on this machine, or
+    127.0.0.1:7411. `patience` is how many seconds a daemon that was lost is waited for, in operations and watches.
+    A daemon that is not there from the start is not waited for: the first call raises ConnectionLost.
+    """
+    return Counter(address, patience=patience)
+
+
+class Operations:
+    """Looks after operations of every device and kind."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, operation_id: str) -> Operation:
+        """One operation. Raises NotFound."""
+        answer = await self._connection.ask(operation_pb2.GetOperationRequest(operation_id=operation_id))
+        operation: Operation = answer.operation
+        return operation
+
+    async def list(
+        self,
+        device_id: str | None = None,
+        visit_id: str | None = None,
+        states: Iterable[OperationState] = (),
+        limit: int = 100,
+    ) -> list[Operation]:
+        """At most `limit` operations, newest first."""
+        found: list[Operation] = []
+        request = operation_pb2.ListOperationsRequest(device_id=device_id or "", visit_id=visit_id or "", states=states)
+        while len(found) < limit:
+            request.page_size = min(limit - len(found), 500)
+            answer = await self._connection.ask(request)
+            found.extend(answer.operations)
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                break
+        return found
+
+    def watch(self, operation_id: str) -> AsyncGenerator[Operation, None]:
+        """The operation's states from now to its end; states between two may be left out, the final one never is.
+
+        Its failure is no error here. Raises NotFound, and ConnectionLost when the daemon stayed away.
+        """
+        return watch_operation(self._connection, operation_id)
+
+    async def cancel(self, operation_id: str) -> CancelOperationResponse:
+        """Ask for an operation to be given up; answers when that is settled, CANCELLED or TOO_LATE."""
+        request = operation_pb2.CancelOperationRequest(operation_id=operation_id)
+        response: CancelOperationResponse = await self._connection.ask(request)
+        return response
+
+
+class Counter:
+    """One daemon with its devices. Use `async with`: leaving it hangs up and frees the sockets."""
+
+    def __init__(self, address: str | None = None, *, patience: float = 30.0) -> None:
+        self._connection = Connection(address or default_address(), patience)
+        self.operations = Operations(self._connection)
+        self.bench = Bench(self._connection)
+
+    @property
+    def address(self) -> str:
+        """The daemon's address."""
+        return self._connection.address
+
+    async def __aenter__(self) -> Counter:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every call, as each handle's `close` does, and free the sockets."""
+        await self._connection.close()
+
+    async def terminal(self) -> Terminal:
+        """What this terminal is, and which drivers it has."""
+        terminal: Terminal = (await self._connection.ask(device_pb2.GetTerminalRequest())).terminal
+        return terminal
+
+    async def devices(self, kind: DeviceKind | None = None) -> list[Device]:
+        """All devices, or those of a kind, in the configuration's order."""
+        request = device_pb2.ListDevicesRequest(kind=kind or device_pb2.DEVICE_KIND_UNSPECIFIED)
+        return list((await self._connection.ask(request)).devices)
+
+    async def device(self, device_id: str) -> Device:
+        """One device. Raises NotFound."""
+        device: Device = (await self._connection.ask(device_pb2.GetDeviceRequest(device_id=device_id))).device
+        return device
+
+    def id_reader(self, device_id: str | None = None) -> IdReader:
+        """An ID reader; without an id, the terminal's only one, looked up at the first call."""
+        return IdReader(self._connection, device_id)
+
+    def receipt_printer(self, device_id: str | None = None) -> ReceiptPrinter:
+        """A receipt printer; without an id, the terminal's only one, looked up at the first call."""
+        return ReceiptPrinter(self._connection, device_id)
+
+    async def check_health(
+        self,
+        device_id: str,
+        level: HealthLevel = device_pb2.HEALTH_LEVEL_INTERNAL,
+        **options: Unpack[CallOptions],
+    ) -> CheckHealthResult:
+        """Check a device's health. EXTERNAL may use up paper. Raises CountertopError."""
+        async with self.start_check_health(device_id, level, **options) as handle:
+            return await handle.result()
+
+    def start_check_health(
+        self,
+        device_id: str,
+        level: HealthLevel = device_pb2.HEALTH_LEVEL_INTERNAL,
+        **options: Unpack[CallOptions],
+    ) -> CheckHealthHandle:
+        """Begin to check a device's health."""
+        request = CheckHealthRequest(options=call_options(options), device_id=device_id, level=level)
+        return OperationHandle(self._connection, request)
+
+    async def reset(self, device_id: str, **options: Unpack[CallOptions]) -> ResetDeviceResult:
+        """End what runs on the device, connect anew, bring it to its safe state. Raises CountertopError."""
+        async with self.start_reset(device_id, **options) as handle:
+            return await handle.result()
+
+    def start_reset(self, device_id: str, **options: Unpack[CallOptions]) -> ResetHandle:
+        """Begin to reset a device."""
+        request = ResetDeviceRequest(options=call_options(options), device_id=device_id)
+        return OperationHandle(self._connection, request)
+
+    def watch(
+        self, bookmark: str = "", *, snapshot_on_gap: bool = True, heartbeat_seconds: int = 0
+    ) -> AsyncGenerator[WatchEventsResponse, None]:
+        """Everything that happens on the terminal: a snapshot, SYNCED, then events; or on from a bookmark.
+
+        When the connection is lost, it goes on by itself behind the last message, without loss or repetition; where
+        that is not possible it sends GAP and a new snapshot, or, without `snapshot_on_gap`, raises InvalidRequest
+        (BOOKMARK_INVALID). `heartbeat_seconds` is 1 to 60; default 10. Raises ConnectionLost when the daemon stayed
+        away for longer than the counter's patience.
+        """
+        request = WatchEventsRequest(
+            bookmark=bookmark, snapshot_on_gap=snapshot_on_gap, heartbeat_seconds=heartbeat_seconds
+        )
+        return watch_events(self._connection, request)

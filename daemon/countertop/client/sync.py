@@ -1,0 +1,280 @@
+"""The client for programs without an event loop: the same names, blocking; streams are ordinary iterators.
+
+::
+
+    with countertop.client.sync.connect() as counter:
+        result = counter.id_reader().read(photo=True)
+
+It runs the asynchronous client on a thread of its own. Ctrl-C cancels the call that is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from countertop.client import _bench, _counter, _devices, _operation
+from countertop.v1.operation_pb2 import CancelOutcome, Operation
+
+__all__ = ["Bench", "Counter", "IdReader", "OperationHandle", "Operations", "ReceiptPrinter", "connect"]
+
+Face = TypeVar("Face")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Update = TypeVar("Update")
+P = ParamSpec("P")
+
+
+class _Loop:
+    """An event loop on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="countertop-client", daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        return self._loop.is_closed()
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for a coroutine. Interrupted (Ctrl-C), it cancels the coroutine."""
+        if self.closed:
+            coroutine.close()
+            raise RuntimeError("The counter is closed.")
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def end(self, items: AsyncGenerator[Any, None]) -> None:
+        """Close a stream that nobody follows any longer; the garbage collector may ask for it on any thread."""
+
+        async def close() -> None:
+            await items.aclose()
+
+        if not self.closed:
+            future = asyncio.run_coroutine_threadsafe(close(), self._loop)
+            if threading.current_thread() is not self._thread:
+                future.result()
+
+    def stop(self) -> None:
+        """End what still runs, the thread and the loop."""
+        if self.closed:
+            return
+        self.run(self._finish())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _finish(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+
+
+class _Blocking(Generic[Face]):
+    """Stands before an object of the asynchronous client."""
+
+    def __init__(self, loop: _Loop, face: Face) -> None:
+        self._loop = loop
+        self._face = face
+
+    def _iterate(self, items: AsyncGenerator[Item, None]) -> Iterator[Item]:
+        async def following() -> tuple[Item, ...]:
+            async for item in items:
+                return (item,)
+            return ()
+
+        try:
+            while found := self._loop.run(following()):
+                yield found[0]
+        finally:
+            self._loop.end(items)
+
+
+def _waiting(
+    method: Callable[Concatenate[Face, P], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[_Blocking[Face], P], Result]:
+    """The method, waited for."""
+
+    @functools.wraps(method)
+    def call(self: _Blocking[Face], /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return self._loop.run(method(self._face, *args, **kwargs))
+
+    return call
+
+
+def _starting(
+    method: Callable[Concatenate[Face, P], _operation.OperationHandle[Update, Result]],
+) -> Callable[Concatenate[_Blocking[Face], P], OperationHandle[Update, Result]]:
+    """The method that begins an operation, with a blocking handle."""
+
+    @functools.wraps(method)
+    def call(self: _Blocking[Face], /, *args: P.args, **kwargs: P.kwargs) -> OperationHandle[Update, Result]:
+        async def begin() -> _operation.OperationHandle[Update, Result]:
+            return method(self._face, *args, **kwargs)
+
+        return OperationHandle(self._loop, self._loop.run(begin()))
+
+    return call
+
+
+def _iterating(
+    method: Callable[Concatenate[Face, P], AsyncGenerator[Item, None]],
+) -> Callable[Concatenate[_Blocking[Face], P], Iterator[Item]]:
+    """The method whose stream becomes an ordinary iterator."""
+
+    @functools.wraps(method)
+    def call(self: _Blocking[Face], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Item]:
+        return self._iterate(method(self._face, *args, **kwargs))
+
+    return call
+
+
+class OperationHandle(_Blocking[_operation.OperationHandle[Update, Result]], Generic[Update, Result]):
+    """An operation that was begun: `for update in handle`, `handle.result()`, `handle.cancel()`."""
+
+    @property
+    def id(self) -> str:
+        """The operation's id, chosen before the call."""
+        return self._face.id
+
+    @property
+    def operation(self) -> Operation:
+        """The operation as last heard of; before the daemon's first word only its id is set."""
+        return self._face.operation
+
+    @property
+    def done(self) -> bool:
+        """It ended, or could not be followed to its end: `result` answers at once."""
+        return self._face.done
+
+    def __iter__(self) -> Iterator[Update]:
+        """Each update once, the last one with the final state; then raises as `result` does."""
+        return self._iterate(self._face.__aiter__())
+
+    def result(self) -> Result:
+        """What the verb gives, once the operation succeeded. Raises CountertopError."""
+        return self._loop.run(self._face.result())
+
+    def cancel(self) -> CancelOutcome:
+        """Ask for the operation to be given up, and wait until that is settled: CANCELLED or TOO_LATE."""
+        return self._loop.run(self._face.cancel())
+
+    def close(self) -> None:
+        """Hang up. Cancels an operation that only reads; one that uses something up goes on."""
+        if not self._loop.closed:
+            self._loop.run(self._face.close())
+
+    def __enter__(self) -> OperationHandle[Update, Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class IdReader(_Blocking[_devices.IdReader]):
+    """Reads identity documents."""
+
+    device_id = _waiting(_devices.IdReader.device_id)
+    read = _waiting(_devices.IdReader.read)
+    start_read = _starting(_devices.IdReader.start_read)
+
+
+class ReceiptPrinter(_Blocking[_devices.ReceiptPrinter]):
+    """Prints receipts."""
+
+    device_id = _waiting(_devices.ReceiptPrinter.device_id)
+    print = _waiting(_devices.ReceiptPrinter.print)
+    start_print = _starting(_devices.ReceiptPrinter.start_print)
+    preview = _waiting(_devices.ReceiptPrinter.preview)
+    open_drawer = _waiting(_devices.ReceiptPrinter.open_drawer)
+    start_open_drawer = _starting(_devices.ReceiptPrinter.start_open_drawer)
+
+
+class Operations(_Blocking[_counter.Operations]):
+    """Looks after operations of every device and kind."""
+
+    get = _waiting(_counter.Operations.get)
+    list = _waiting(_counter.Operations.list)
+    watch = _iterating(_counter.Operations.watch)
+    cancel = _waiting(_counter.Operations.cancel)
+
+
+class Bench(_Blocking[_bench.Bench]):
+    """Acts on emulated devices."""
+
+    insert_card = _waiting(_bench.Bench.insert_card)
+    remove_card = _waiting(_bench.Bench.remove_card)
+    open_cover = _waiting(_bench.Bench.open_cover)
+    close_cover = _waiting(_bench.Bench.close_cover)
+    load_paper = _waiting(_bench.Bench.load_paper)
+    unplug = _waiting(_bench.Bench.unplug)
+    replug = _waiting(_bench.Bench.replug)
+    power_cycle = _waiting(_bench.Bench.power_cycle)
+    faults = _waiting(_bench.Bench.faults)
+    inject_fault = _waiting(_bench.Bench.inject_fault)
+    clear_fault = _waiting(_bench.Bench.clear_fault)
+    output = _waiting(_bench.Bench.output)
+
+
+class Counter(_Blocking[_counter.Counter]):
+    """One daemon with its devices. Use `with`: leaving it hangs up and ends the thread."""
+
+    def __init__(self, address: str | None = None, *, patience: float = 30.0) -> None:
+        super().__init__(_Loop(), _counter.Counter(address, patience=patience))
+        self.operations = Operations(self._loop, self._face.operations)
+        self.bench = Bench(self._loop, self._face.bench)
+
+    @property
+    def address(self) -> str:
+        """The daemon's address."""
+        return self._face.address
+
+    def __enter__(self) -> Counter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every call, the thread and its loop."""
+        if not self._loop.closed:
+            try:
+                self._loop.run(self._face.close())
+            finally:
+                self._loop.stop()
+
+    def id_reader(self, device_id: str | None = None) -> IdReader:
+        """An ID reader; without an id, the terminal's only one, looked up at the first call."""
+        return IdReader(self._loop, self._face.id_reader(device_id))
+
+    def receipt_printer(self, device_id: str | None = None) -> ReceiptPrinter:
+        """A receipt printer; without an id, the terminal's only one, looked up at the first call."""
+        return ReceiptPrinter(self._loop, self._face.receipt_printer(device_id))
+
+    terminal = _waiting(_counter.Counter.terminal)
+    devices = _waiting(_counter.Counter.devices)
+    device = _waiting(_counter.Counter.device)
+    check_health = _waiting(_counter.Counter.check_health)
+    start_check_health = _starting(_counter.Counter.start_check_health)
+    reset = _waiting(_counter.Counter.reset)
+    start_reset = _starting(_counter.Counter.start_reset)
+    watch = _iterating(_counter.Counter.watch)
+
+
+def connect(address: str | None = None, *, patience: float = 30.0) -> Counter:
+    """The counter behind a daemon's address, for `with`; arguments as of `countertop.client.connect`."""
+    return Counter(address, patience=patience)

@@ -1,0 +1,123 @@
+"""`countertop demo` and `countertop emulate`: what somebody meets first."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from countertop.cli import main
+
+CLI = [sys.executable, "-m", "countertop.cli"]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder that a demo left, and what it said."""
+    out = tmp_path_factory.mktemp("demo") / "counter-visit"
+    done = subprocess.run([*CLI, "demo", "--out", str(out)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return out, done.stdout
+
+
+def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -> None:
+    out, told = visit
+    left = json.loads((out / "visit.json").read_text(encoding="utf-8"))
+    assert [step["step"] for step in left["steps"]] == [
+        "ready",
+        "read-card",
+        "remove-card",
+        "preview",
+        "print",
+        "take-paper",
+    ]
+    assert {step["state"] for step in left["steps"]} == {"SUCCEEDED"}
+    assert [step["step"] for step in left["steps"] if "operation_id" in step] == ["read-card", "print"]
+    assert left["confirmation"] == "PROCESS_ID"
+    assert (out / "receipt.png").read_bytes().startswith(PNG)
+    assert (out / "photo.png").read_bytes().startswith(PNG)
+    assert "Lay the document on the reader." in told
+
+
+def test_the_qr_code_on_the_paper_can_be_scanned(visit: tuple[Path, str]) -> None:
+    zxingcpp = pytest.importorskip("zxingcpp", reason="needs the extra `receipt`")
+    from PIL import Image
+
+    with Image.open(visit[0] / "receipt.png") as picture:
+        codes = zxingcpp.read_barcodes(picture)
+    assert [urlsplit(code.text).hostname for code in codes] == ["bank.example.invalid"]
+
+
+def test_what_is_left_names_no_person(visit: tuple[Path, str]) -> None:
+    text = (visit[0] / "visit.json").read_text(encoding="utf-8")
+    assert text.isascii()
+    assert "name" not in text
+
+
+def test_ctrl_c_in_the_demo_cleans_up(tmp_path: Path) -> None:
+    words = [*CLI, "demo", "--out", str(tmp_path / "out")]
+    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, bufsize=1
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        assert "get ready" in demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        told = demo.stdout.read() + demo.stderr.read()
+    assert demo.returncode == 130, told
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_sample_receipt_fits_the_protocol_and_both_widths_of_paper() -> None:
+    from countertop.cli.sample_receipt import sample_receipt
+    from countertop.sdk.receipt import Paper, lay_out, to_text
+    from countertop.server.bounds import check
+
+    receipt = sample_receipt(datetime(2026, 11, 23, 10, 20, 30), "1")  # noqa: DTZ001 - as printed
+    check(receipt)
+    for dots in (384, 576):
+        text = to_text(lay_out(receipt, Paper(width_dots=dots)))
+        assert "业务回单" in text
+        assert "26.00" in text
+
+
+def test_an_emulated_reader_appears_where_it_was_asked_for(tmp_path: Path) -> None:
+    port = tmp_path / "reader"
+    with subprocess.Popen([*CLI, "emulate", "sdt", "--pty", str(port)], stdout=subprocess.PIPE, text=True) as emulator:
+        assert emulator.stdout is not None
+        assert str(port) in emulator.stdout.readline()
+        assert port.exists()
+        emulator.send_signal(signal.SIGINT)
+        emulator.stdout.read()
+    assert emulator.returncode == 0
+    assert not port.exists()
+
+
+def test_an_emulated_printer_writes_what_any_software_prints(tmp_path: Path) -> None:
+    words = [*CLI, "emulate", "escpos", "--tcp", "127.0.0.1:0", "--out", str(tmp_path / "receipts")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as emulator:
+        assert emulator.stdout is not None
+        link = urlsplit(emulator.stdout.readline().split()[-1])
+        assert link.hostname is not None
+        assert link.port is not None
+        with socket.create_connection((link.hostname, link.port), timeout=5) as client:
+            client.sendall(b"\x1b@hello\n\x1dV\x00")
+            assert any(line.startswith("wrote ") for line in emulator.stdout)
+        emulator.send_signal(signal.SIGTERM)
+        emulator.stdout.read()
+    assert emulator.returncode == 0
+    assert list((tmp_path / "receipts").iterdir())
+
+
+def test_an_emulator_that_cannot_start_says_which_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["emulate", "escpos", "--tcp", "nowhere", "--out", str(tmp_path)]) == 2
+    assert "tcp" in capsys.readouterr().err
