@@ -78,6 +78,7 @@ class Misbehaving:
     def __init__(self, address: str) -> None:
         self.address = address
         self.requests: list[Any] = []
+        self.requested = asyncio.Event()
         self.hung_up = asyncio.Event()
         self.methods: dict[str, Callable[..., Any]] = {"GetTerminal": self._get_terminal}
         self.epoch = "one"
@@ -89,6 +90,16 @@ class Misbehaving:
     def requests_of(self, kind: type[Any]) -> list[Any]:
         """The requests of a type, in their order."""
         return [request for request in self.requests if isinstance(request, kind)]
+
+    def remember(self, request: Any) -> None:
+        self.requests.append(request)
+        self.requested.set()
+
+    async def until_requests(self, count: int) -> None:
+        """Wait until so many requests have come in all."""
+        while len(self.requests) < count:
+            self.requested.clear()
+            await self.requested.wait()
 
     async def start(self) -> None:
         self._server = grpc.aio.server()
@@ -106,7 +117,7 @@ class Misbehaving:
 
     def _handler(self, method: Any) -> Any:
         async def unary(request: Message, context: Any) -> Any:
-            self.requests.append(request)
+            self.remember(request)
             try:
                 return await self.methods[method.name](request, context)
             except asyncio.CancelledError:
@@ -114,7 +125,7 @@ class Misbehaving:
                 raise
 
         async def stream(request: Message, context: Any) -> AsyncIterator[Any]:
-            self.requests.append(request)
+            self.remember(request)
             try:
                 async for response in self.methods[method.name](request, context):
                     yield response

@@ -36,7 +36,7 @@ async def ended(counter, operation_id):
         return [operation async for operation in counter.operations.watch(operation_id)][-1]
 
 
-async def prompting(world, kind=operation_pb2.PROMPT_KIND_PRESENT_DOCUMENT):
+def prompting(world, kind=operation_pb2.PROMPT_KIND_PRESENT_DOCUMENT):
     """Makes the made-up reader wait for a person for ever."""
 
     async def read(request, run):
@@ -74,7 +74,7 @@ async def test_a_handle_tells_every_state_up_to_the_end(counter, served):
 
 
 async def test_a_cancelled_operation_says_so_to_whoever_waits(counter, served):
-    await prompting(served.world)
+    prompting(served.world)
     async with counter.id_reader("reader").start_read() as handle:
         async for update in handle:
             if update.operation.prompt == operation_pb2.PROMPT_KIND_PRESENT_DOCUMENT:
@@ -91,11 +91,15 @@ async def test_a_failed_operation_ends_the_iteration_with_its_error(counter, ser
         raise DeviceFault(error_pb2.REASON_DOCUMENT_UNREADABLE, step="select card", expected="90 00", got="6A 82")
 
     served.world.read = read
-    states = []
-    with pytest.raises(OperationFailed) as caught:
+    updates = []
+
+    async def follow():
         async for update in counter.id_reader("reader").start_read():
-            states.append(update.operation.state)  # noqa: PERF401 - those before the error are kept
-    assert states[-1] == operation_pb2.OPERATION_STATE_FAILED
+            updates.append(update)  # noqa: PERF401 - those before the error are kept
+
+    with pytest.raises(OperationFailed) as caught:
+        await follow()
+    assert updates[-1].operation.state == operation_pb2.OPERATION_STATE_FAILED
     assert caught.value.reason_name == "DOCUMENT_UNREADABLE"
     assert caught.value.code is grpc.StatusCode.ABORTED
     assert caught.value.device_fault.step == "select card"

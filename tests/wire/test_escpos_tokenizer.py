@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from countertop.emulators.escpos.framing import MAX_COMMAND_BYTES
 from countertop.emulators.escpos.realtime import RealTimeScanner
 from countertop.emulators.escpos.tokenizer import Tokenizer
+from hypothesis import given
+from hypothesis import strategies as st
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "receipt"
 
@@ -69,21 +69,22 @@ def test_another_drivers_receipts_hold_only_known_commands_and_end_whole(name):
     assert b"".join(raw for _, raw in found) == data
     assert {kind for kind, _ in found} <= {
         "text", "LF", "ESC @", "ESC !", "ESC a", "ESC d", "ESC E", "ESC -", "ESC G", "ESC M", "ESC t", "ESC p", "ESC *",
-        "ESC 3", "ESC 2", "ESC J", "ESC e", "GS V", "GS v", "GS !", "GS k", "GS h", "GS w", "GS H", "GS (", "GS B", "GS 8",
-        "GS f", "ESC {", "FS &", "FS .", "ESC V",
+        "ESC 3", "ESC 2", "ESC J", "ESC e", "GS V", "GS v", "GS !", "GS k", "GS h", "GS w", "GS H", "GS (", "GS B",
+        "GS 8", "GS f", "ESC {", "FS &", "FS .", "ESC V",
     }  # fmt: skip
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=6))
 def test_any_split_gives_the_same_tokens(data, cuts):
     cuts = sorted({0, len(data), *(cut for cut in cuts if cut <= len(data))})
-    pieces = [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(cuts)]
     assert tokens(*pieces) == tokens(data)
 
 
 commands = st.sampled_from(
-    [b"\x1b@", b"\x1d!\x11", b"\x1da\xff", b"\x1dv0\0\x02\0\x03\0" + bytes(6), b"\x1d(k\x03\0\x31\x43\x05", b"abc", b"\n",
-     b"\x1b*\x21\x02\0" + bytes(6), b"\x1dk\x49\x03{BA", b"\x1dk\x04123\0", b"\x1bD\x04\x08\0", b"\x1d8L\x04\0\0\0abcd",
+    [b"\x1b@", b"\x1d!\x11", b"\x1da\xff", b"\x1dv0\0\x02\0\x03\0" + bytes(6), b"\x1d(k\x03\0\x31\x43\x05", b"abc",
+     b"\n", b"\x1b*\x21\x02\0" + bytes(6), b"\x1dk\x49\x03{BA", b"\x1dk\x04123\0", b"\x1bD\x04\x08\0",
+     b"\x1d8L\x04\0\0\0abcd",
      b"\x10\x04\x01", b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08", b"\x1c2\x77\x21" + bytes(72), b"\x1b$\x05\0"]
 )  # fmt: skip
 

@@ -65,7 +65,8 @@ def _sentence(operation: Operation) -> str:
 
     state = word(operation_pb2.OperationState, operation.state, "OPERATION_STATE_")
     if state == "QUEUED":
-        return f"Waiting for the device; {operation.queue_position} before us."
+        before = operation.queue_position
+        return f"Waiting for the device; {before} before us." if before else ""
     prompt = PROMPTS.get(word(operation_pb2.PromptKind, operation.prompt, "PROMPT_KIND_"), "")
     if state == "STOPPED":
         reason = word(error_pb2.Reason, operation.stopped_by, "REASON_")

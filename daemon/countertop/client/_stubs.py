@@ -135,10 +135,11 @@ class Connection:
         return self._made
 
     def _call(self, request: Message) -> Any:
+        channel = self._channel
         kind = type(request)
         if kind not in self._callables:
             method = method_of(request)
-            make: Any = self._channel.unary_stream if method.server_streaming else self._channel.unary_unary
+            make: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
             self._callables[kind] = make(
                 f"/{method.containing_service.full_name}/{method.name}",
                 request_serializer=kind.SerializeToString,

@@ -186,6 +186,7 @@ class OperationHandle(_Blocking[_operation.OperationHandle[Update, Result]], Gen
 class IdReader(_Blocking[_devices.IdReader]):
     """Reads identity documents."""
 
+    kind = _devices.IdReader.kind
     device_id = _waiting(_devices.IdReader.device_id)
     read = _waiting(_devices.IdReader.read)
     start_read = _starting(_devices.IdReader.start_read)
@@ -194,6 +195,7 @@ class IdReader(_Blocking[_devices.IdReader]):
 class ReceiptPrinter(_Blocking[_devices.ReceiptPrinter]):
     """Prints receipts."""
 
+    kind = _devices.ReceiptPrinter.kind
     device_id = _waiting(_devices.ReceiptPrinter.device_id)
     print = _waiting(_devices.ReceiptPrinter.print)
     start_print = _starting(_devices.ReceiptPrinter.start_print)
