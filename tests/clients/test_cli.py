@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from countertop.cli import COMMANDS, main
@@ -40,6 +42,17 @@ def end(daemon: subprocess.Popen[str], signum: int = signal.SIGINT) -> int:
     return daemon.wait(timeout=20)
 
 
+@contextmanager
+def started(words: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive its test, whatever the test meets."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
+        try:
+            yield process
+            process.wait(timeout=20)
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where an emulated terminal answers, its devices ready."""
@@ -47,9 +60,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     daemon = serve("--listen", address)
     try:
         ready: set[str] = set()
-        with subprocess.Popen(
-            [*CLI, "watch", "--json", "--address", address], stdout=subprocess.PIPE, text=True
-        ) as watch:
+        with started([*CLI, "watch", "--json", "--address", address]) as watch:
             assert watch.stdout is not None
             for line in watch.stdout:
                 message = json.loads(line)
@@ -277,7 +288,7 @@ def test_what_was_done_is_listed_and_cannot_be_cancelled_any_more(
 
 def test_ctrl_c_cancels_the_reading_at_the_daemon(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*CLI, "read-id", "id-reader", "--address", address]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as reading:
+    with started(words) as reading:
         assert reading.stderr is not None
         assert reading.stderr.readline() == "Lay the document on the reader.\n"
         reading.send_signal(signal.SIGINT)
@@ -287,6 +298,24 @@ def test_ctrl_c_cancels_the_reading_at_the_daemon(address: str, capsys: pytest.C
     assert main(["operations", "--device", "id-reader", "--json", "--address", address]) == 0
     newest = json.loads(capsys.readouterr().out.splitlines()[0])
     assert newest["state"] == "OPERATION_STATE_CANCELLED"
+
+
+def test_ctrl_c_cancels_a_print_that_waits_and_is_too_late_for_one_that_began(address: str, tmp_path: Path) -> None:
+    blocks = [{"paragraph": {"spans": [{"text": f"line {number}\n\n"}]}} for number in range(40)]
+    (tmp_path / "r.json").write_text(json.dumps({"blocks": blocks}), encoding="utf-8")
+    words = [*CLI, "print", "receipt-printer", str(tmp_path / "r.json"), "--address", address]
+    with started(words) as first:
+        assert first.stderr is not None
+        assert "of 40 blocks" in first.stderr.readline()
+        with started(words) as second:
+            assert second.stderr is not None
+            assert "The device is busy" in second.stderr.readline()
+            second.send_signal(signal.SIGINT)
+            assert "CANCELLED" in second.stderr.read()
+        assert second.returncode == 130
+        first.send_signal(signal.SIGINT)
+        assert "TOO_LATE" in first.stderr.read()
+    assert first.returncode == 130
 
 
 @pytest.mark.parametrize("device", ["id-reader", "receipt-printer"])
@@ -315,7 +344,7 @@ def test_faults_are_listed_injected_and_cleared(address: str, capsys: pytest.Cap
 
 
 def test_an_open_cover_is_seen_by_people(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with subprocess.Popen([*CLI, "watch", "--address", address], stdout=subprocess.PIPE, text=True) as watch:
+    with started([*CLI, "watch", "--address", address]) as watch:
         assert watch.stdout is not None
         assert main(["bench", "open-cover", "receipt-printer", "--address", address]) == 0
         assert any("receipt-printer: FAULT (COVER_OPEN" in line for line in watch.stdout)

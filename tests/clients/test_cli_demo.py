@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +19,17 @@ from countertop.cli import main
 
 CLI = [sys.executable, "-m", "countertop.cli"]
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@contextmanager
+def started(words: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive its test, whatever the test meets."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
+        try:
+            yield process
+            process.wait(timeout=20)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +78,7 @@ def test_what_is_left_names_no_person(visit: tuple[Path, str]) -> None:
 def test_ctrl_c_in_the_demo_cleans_up(tmp_path: Path) -> None:
     words = [*CLI, "demo", "--out", str(tmp_path / "out")]
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, bufsize=1
-    ) as demo:
+    with started(words, env=environment, bufsize=1) as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
         assert "get ready" in demo.stdout.readline()
@@ -75,6 +87,22 @@ def test_ctrl_c_in_the_demo_cleans_up(tmp_path: Path) -> None:
     assert demo.returncode == 130, told
     assert "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_demo_that_cannot_write_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("a file, no folder")
+    assert main(["demo", "--out", str(tmp_path / "taken")]) == 1
+    assert "taken" in capsys.readouterr().err
+
+
+def test_a_demo_whose_emulator_fails_says_so_and_leaves_the_failed_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("countertop.cli.visit._READY_SECONDS", 0.0)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "Not ready" in capsys.readouterr().err
+    left = json.loads((tmp_path / "visit.json").read_text(encoding="utf-8"))
+    assert [step["state"] for step in left["steps"]] == ["FAILED"]
 
 
 def test_the_sample_receipt_fits_the_protocol_and_both_widths_of_paper() -> None:
@@ -92,7 +120,7 @@ def test_the_sample_receipt_fits_the_protocol_and_both_widths_of_paper() -> None
 
 def test_an_emulated_reader_appears_where_it_was_asked_for(tmp_path: Path) -> None:
     port = tmp_path / "reader"
-    with subprocess.Popen([*CLI, "emulate", "sdt", "--pty", str(port)], stdout=subprocess.PIPE, text=True) as emulator:
+    with started([*CLI, "emulate", "sdt", "--pty", str(port)]) as emulator:
         assert emulator.stdout is not None
         assert str(port) in emulator.stdout.readline()
         assert port.exists()
@@ -104,13 +132,13 @@ def test_an_emulated_reader_appears_where_it_was_asked_for(tmp_path: Path) -> No
 
 def test_an_emulated_printer_writes_what_any_software_prints(tmp_path: Path) -> None:
     words = [*CLI, "emulate", "escpos", "--tcp", "127.0.0.1:0", "--out", str(tmp_path / "receipts")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as emulator:
+    with started(words) as emulator:
         assert emulator.stdout is not None
         link = urlsplit(emulator.stdout.readline().split()[-1])
         assert link.hostname is not None
         assert link.port is not None
         with socket.create_connection((link.hostname, link.port), timeout=5) as client:
-            client.sendall(b"\x1b@hello\n\x1dV\x00")
+            client.sendall(b"\x1b@hello\n\x1dVA\x00")  # feeds to the cutter, then cuts
             assert any(line.startswith("wrote ") for line in emulator.stdout)
         emulator.send_signal(signal.SIGTERM)
         emulator.stdout.read()

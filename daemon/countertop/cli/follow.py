@@ -17,6 +17,8 @@ __all__ = ["PROMPTS", "Teller", "follow"]
 Update = TypeVar("Update")
 Result = TypeVar("Result")
 
+_BUSY_SECONDS = 0.5
+"""A wait in the device's queue that is shorter is not worth a word."""
 PROMPTS = {
     "PRESENT_DOCUMENT": "Lay the document on the reader.",
     "KEEP_DOCUMENT": "Keep the document still.",
@@ -37,8 +39,18 @@ class Teller:
         """A sentence for people, when there is something new."""
         sentence = _sentence(operation)
         if sentence and sentence != self._last:
-            print(sentence, file=sys.stderr, flush=True)
+            self._say(sentence)
         self._last = sentence or self._last
+
+    def busy(self, operation: Operation) -> None:
+        """Tell that the device works for somebody else, where that is what the operation waits for."""
+        from countertop.v1 import operation_pb2
+
+        if operation.state == operation_pb2.OPERATION_STATE_QUEUED:
+            self._say(f"The device is busy; {operation.queue_position} wait before this.")
+
+    def _say(self, sentence: str) -> None:
+        print(sentence, file=sys.stderr, flush=True)
 
 
 async def follow(handle: OperationHandle[Update, Result]) -> Result:
@@ -47,6 +59,7 @@ async def follow(handle: OperationHandle[Update, Result]) -> Result:
     from countertop.v1 import operation_pb2
 
     teller = Teller()
+    timer = asyncio.get_running_loop().call_later(_BUSY_SECONDS, lambda: teller.busy(handle.operation))
     try:
         async for _ in handle:
             teller(handle.operation)
@@ -58,6 +71,8 @@ async def follow(handle: OperationHandle[Update, Result]) -> Result:
             outcome = str(error)
         complain(f"Interrupted; operation {handle.id}: {outcome}.")
         raise
+    finally:
+        timer.cancel()
 
 
 def _sentence(operation: Operation) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "complain", "console", "json_line", "local_time", "say", "table", "word"]
 
 
+_PIPE_COLUMNS = 240
+
+
 class Refused(Exception):
     """The command cannot go on, for a reason that its user can mend; told on standard error, with exit code 1."""
 
@@ -54,20 +57,20 @@ def local_time(timestamp: Any) -> str:
 
 
 def console() -> Console:
-    """Where a person looks."""
+    """Where a person looks; what goes into a pipe is not folded."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
-def table(*columns: str) -> Table:
-    """An empty table in the house's style."""
+def table(*columns: str, whole: int = 1) -> Table:
+    """An empty table in the house's style; the first `whole` columns are never broken."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     made = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for index, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=index < whole)
     return made
 
 

@@ -109,12 +109,12 @@ class Visit:
         async with self._step("print", "The receipt is printed") as step:
             handle = printer.start_print(receipt)
             step.operation_id = handle.id
-            done = 0
+            told = 0
             async for update in handle:
                 progress = update.operation.progress
-                if progress.done > done:
-                    done = progress.done
-                    self._console.print(f"    {done} of {progress.total} {progress.unit}")
+                if progress.total and progress.done >= told + progress.total / 4:
+                    told = progress.done
+                    self._console.print(f"    {told} of {progress.total} {progress.unit} are on paper")
             result = await handle.result()
         self._confirmation = word(receipt_printer_pb2.Confirmation, result.confirmation, "CONFIRMATION_")
         self._console.print(f"    {result.blocks} blocks, {result.bytes} bytes; known by {self._confirmation}")

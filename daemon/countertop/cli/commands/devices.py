@@ -53,14 +53,13 @@ def _show(devices: Sequence[Device]) -> None:
     from countertop.v1 import device_pb2
     from rich.markup import escape
 
-    shown = table("device", "kind", "state", "model", "link", "remarks")
+    shown = table("device", "kind", "state", "model and link", "remarks", whole=3)
     for device in devices:
         cells = (
             device.id,
             word(device_pb2.DeviceKind, device.kind, "DEVICE_KIND_"),
             word(device_pb2.DeviceState, device.state, "DEVICE_STATE_"),
-            f"{device.info.vendor} {device.info.model}".strip(),
-            f"{device.link} (emulated)" if device.emulated else device.link,
+            f"{device.info.vendor} {device.info.model}\n{device.link}".strip() + (" (emulated)" * device.emulated),
             remarks(device),
         )
         shown.add_row(*map(escape, cells))

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(findings: list[Finding]) -> None:
-    shown = table("", "what", "found")
+    shown = table("", "what", "found", whole=2)
     for finding in findings:
         style = _STYLES[finding.state]
         shown.add_row(f"[{style}]{finding.state}[/]", finding.item, finding.detail)

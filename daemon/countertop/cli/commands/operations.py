@@ -44,7 +44,7 @@ def _show(operations: Sequence[Operation]) -> None:
     from countertop.v1 import error_pb2, operation_pb2
     from rich.markup import escape
 
-    shown = table("began", "operation", "device", "verb", "state", "effect", "why")
+    shown = table("began", "operation", "device", "verb", "state", "effect", "why", whole=2)
     for operation in operations:
         cells = (
             local_time(operation.created),

@@ -99,8 +99,9 @@ class PrintJob:
                 self._confirm(_FENCE)
 
     def _confirm(self, key: bytes) -> None:
+        mark = self._marks[key]
         while key in self._marks:  # an id confirms all before it: the printer may have dropped theirs
-            _, mark = self._marks.popitem(last=False)
+            self._marks.popitem(last=False)
         blocks = self._confirmed.blocks
         self._confirmed = mark
         if mark.blocks > blocks:

@@ -62,7 +62,7 @@ class Profile:
 
 @functools.cache
 def _table() -> Mapping[str, Mapping[str, Any]]:
-    text = files(__package__).joinpath("profiles.toml").read_text(encoding="utf-8")
+    text = files("countertop.drivers.escpos").joinpath("profiles.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     for name, entry in table.items():  # a base stands above those that stand on it
         table[name] = {**table[entry["base"]], **entry} if "base" in entry else entry
