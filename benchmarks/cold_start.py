@@ -17,10 +17,10 @@ from itertools import count
 from pathlib import Path
 
 import grpc
-from countertop.v1 import device_pb2
 
 from benchmarks.harness import ROOT, Figure, Settings, Side, environment, interleave, stop
 from benchmarks.methods import GET_TERMINAL, Method
+from countertop.v1 import device_pb2
 
 __all__ = ["Command", "bare", "daemon", "explain", "first_reply", "run"]
 

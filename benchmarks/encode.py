@@ -12,6 +12,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from escpos.printer import Dummy
+from PIL import Image
+
+from benchmarks.harness import Figure, Settings, interleave
 from countertop.drivers.escpos.encode import encode
 from countertop.drivers.escpos.profiles import GENERIC, load_profile
 from countertop.sdk.receipt import lay_out
@@ -19,10 +23,6 @@ from countertop.sdk.receipt.dither import dithered
 from countertop.sdk.receipt.ir import Layout, PictureItem
 from countertop.v1 import receipt_pb2
 from countertop.v1.receipt_pb2 import Block, Paragraph, Picture, Receipt, Span
-from escpos.printer import Dummy
-from PIL import Image
-
-from benchmarks.harness import Figure, Settings, interleave
 
 __all__ = ["run"]
 

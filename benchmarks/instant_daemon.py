@@ -7,11 +7,10 @@ import json
 import signal
 import sys
 
+from benchmarks import instant
 from countertop.server.app import Daemon
 from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
-
-from benchmarks import instant
 
 LINK = "tcp://127.0.0.1:1"
 """Never opened."""

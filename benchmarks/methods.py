@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from countertop.v1 import device_pb2, id_reader_pb2
 from google.protobuf import message_factory
 from google.protobuf.message import Message
+
+from countertop.v1 import device_pb2, id_reader_pb2
 
 __all__ = ["GET_DEVICE", "GET_TERMINAL", "READ", "Method"]
 

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 import grpc
-from countertop.v1 import id_reader_pb2
 from google.protobuf.message import Message
 
 from benchmarks.harness import Figure, Settings, child, interleave
 from benchmarks.methods import READ, Method
+from countertop.v1 import id_reader_pb2
 
 __all__ = ["run"]
 

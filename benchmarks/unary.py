@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 import grpc
-from countertop.v1 import device_pb2
 from google.protobuf.message import Message
 
 from benchmarks.harness import Figure, Settings, child, interleave
 from benchmarks.methods import GET_DEVICE, Method
+from countertop.v1 import device_pb2
 
 __all__ = ["run"]
 

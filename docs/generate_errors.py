@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
+
 from countertop.sdk.options import option
 from countertop.v1 import error_pb2, options_pb2
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import grpc
 import pytest
-from countertop.bench.v1 import bench_pb2
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, operation_pb2, receipt_printer_pb2
 from google.protobuf import message_factory
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+
+from countertop.bench.v1 import bench_pb2
+from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, operation_pb2, receipt_printer_pb2
 
 MODULES = (device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
 SERVICES = [service for module in MODULES for service in module.DESCRIPTOR.services_by_name.values()]

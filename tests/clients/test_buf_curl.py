@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from countertop.bench.v1 import bench_pb2
 from countertop.server.app import Daemon
 from countertop.server.config import Config, ListenConfig

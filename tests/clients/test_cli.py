@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from countertop.cli import COMMANDS, main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

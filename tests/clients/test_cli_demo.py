@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
 from countertop.cli import main
 
 CLI = [sys.executable, "-m", "countertop.cli"]

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from countertop.client import _address, connect
 from countertop.server.config import default_socket
 

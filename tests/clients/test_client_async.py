@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
+
 from countertop.client import (
     CountertopError,
     DeviceUnavailable,

@@ -7,6 +7,9 @@ from contextlib import aclosing
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+
 from countertop.client import (
     ConnectionLost,
     CountertopError,
@@ -23,8 +26,6 @@ from countertop.v1.id_reader_pb2 import DocumentDetected, ReadRequest, ReadRespo
 from countertop.v1.operation_pb2 import Operation
 from countertop.v1.receipt_pb2 import Block, Receipt, Rule
 from countertop.v1.receipt_printer_pb2 import PrintRequest, PrintResponse, PrintResult
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
 
 RECEIPT = Receipt(blocks=[Block(rule=Rule())])
 RUNNING = operation_pb2.OPERATION_STATE_RUNNING

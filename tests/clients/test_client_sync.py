@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 
-import countertop.client
 import pytest
+
+import countertop.client
 from countertop.client import CountertopError, NotFound, OperationCancelled, sync
 from countertop.v1 import device_pb2, identity_pb2, operation_pb2
 from countertop.v1.receipt_pb2 import Block, Receipt, Rule

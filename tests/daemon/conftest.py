@@ -12,6 +12,10 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import ServiceDescriptor
+from google.rpc import error_details_pb2, status_pb2
+
 from countertop.sdk import (
     DeviceFault,
     DriverSpec,
@@ -27,9 +31,6 @@ from countertop.server.app import Daemon
 from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, operation_pb2, receipt_printer_pb2
-from google.protobuf import message_factory
-from google.protobuf.descriptor import ServiceDescriptor
-from google.rpc import error_details_pb2, status_pb2
 
 DESCRIPTORS: dict[str, ServiceDescriptor] = {
     name: descriptor

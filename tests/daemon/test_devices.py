@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 import pytest
+
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.operation_pb2 import OperationOptions
 

@@ -6,11 +6,12 @@ import asyncio
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+
 from countertop.sdk import DeviceFault, LinkFault
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, operation_pb2, receipt_pb2
 from countertop.v1.operation_pb2 import OperationOptions
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
 
 RECEIPT = receipt_pb2.Receipt(blocks=[receipt_pb2.Block(rule=receipt_pb2.Rule())])
 

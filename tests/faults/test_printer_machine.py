@@ -17,12 +17,13 @@ from typing import Any, ClassVar
 
 import grpc
 import pytest
-from countertop.bench.v1 import bench_pb2
-from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
 from google.protobuf import message_factory
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from countertop.bench.v1 import bench_pb2
+from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
 
 CONFIG = """
 [[devices]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from countertop.bench.v1 import bench_pb2
 from countertop.sdk.errors import InvalidRequest
 from countertop.server.bounds import check
 from countertop.v1 import device_pb2, identity_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
-from hypothesis import given
-from hypothesis import strategies as st
 
 FEED = receipt_pb2.Block(feed=receipt_pb2.Feed(mm=3))
 

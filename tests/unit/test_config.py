@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from countertop.server.config import Config, ConfigError
 from countertop.server.config_file import load_config
 from countertop.server.plugins import Plugins

@@ -13,12 +13,13 @@ from random import Random
 
 import pytest
 import serial
+from hypothesis import given
+from hypothesis import strategies as st
+
 from countertop.emulators.core.bus import READ_SIZE, Bus, PtyBus, TcpBus
 from countertop.emulators.core.clock import Clock, ManualClock
 from countertop.emulators.core.faults import FaultBoard, FaultSpec
 from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIMIT = 5.0
 

@@ -8,6 +8,9 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from countertop.drivers.escpos.encode import Encoded, encode, feed, preamble
 from countertop.drivers.escpos.profiles import find_profile, load_profile, profile_names
 from countertop.drivers.escpos.raster import harmless, strips, trimmed
@@ -28,8 +31,6 @@ from countertop.sdk.receipt.ir import (
     TextRun,
 )
 from countertop.v1 import receipt_pb2
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 GENERIC = load_profile("generic-80mm")
 EPSON = load_profile("epson-tm-t88vi")

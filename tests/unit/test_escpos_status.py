@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from countertop.drivers.escpos.status import ASB_BITS, EOT_BITS, GS_R_BITS, Sign, StatusBoard, conditions
 from countertop.v1 import device_pb2, error_pb2, options_pb2
 from countertop.v1.error_pb2 import Reason
-from hypothesis import given
-from hypothesis import strategies as st
 
 BLOCKING, WARNING = device_pb2.SEVERITY_BLOCKING, device_pb2.SEVERITY_WARNING
 TELLER, ENGINEER = options_pb2.FIXED_BY_TELLER, options_pb2.FIXED_BY_ENGINEER

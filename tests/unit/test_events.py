@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from countertop.server.events import EventLog, FellBehind
 from countertop.v1.device_pb2 import Event, MediaChanged
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 import serial
-from countertop.sdk import Link, LinkFault, LinkUrl, SerialLink, TcpLink, open_link, parse_link
-from countertop.sdk.links._channel import INPUT_LIMIT
-from countertop.v1 import error_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from serial.rfc2217 import PortManager
+
+from countertop.sdk import Link, LinkFault, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+from countertop.sdk.links._channel import INPUT_LIMIT
+from countertop.v1 import error_pb2
 
 LIMIT = 5.0
 BOTH = (SerialLink, TcpLink)

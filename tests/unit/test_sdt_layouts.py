@@ -7,14 +7,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from countertop.drivers.sdt import checks
 from countertop.drivers.sdt.layouts import LAYOUTS, decode_additional_address, decode_fingerprints, decode_text
 from countertop.drivers.sdt.nation import NATIONS
 from countertop.sdk import DeviceFault, ProtocolFault
 from countertop.v1 import error_pb2, identity_pb2
 from countertop.v1.identity_pb2 import DocumentCheckKind, IdentityDocument
-from hypothesis import given
-from hypothesis import strategies as st
 
 TODAY = date(2026, 11, 23)
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
+
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
 from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, LinkFault, NoAnswer
@@ -17,7 +19,6 @@ from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import CheckHealthRequest, DeviceStatus, ResetDeviceRequest
 from countertop.v1.receipt_pb2 import Block, Cut, Paragraph, Receipt, Span, Symbol
 from countertop.v1.receipt_printer_pb2 import BlocksPrinted, OpenDrawerRequest, PrintRequest
-from google.protobuf.message import Message
 
 PROCESS_ID = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
 FENCE = receipt_printer_pb2.CONFIRMATION_FENCE

@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import zxingcpp
+from google.protobuf.message import Message
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
@@ -38,10 +43,6 @@ from countertop.v1.receipt_pb2 import (
     TableRow,
 )
 from countertop.v1.receipt_printer_pb2 import BlocksPrinted, OpenDrawerRequest, PrintRequest
-from google.protobuf.message import Message
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 PROCESS_ID = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
 FENCE = receipt_printer_pb2.CONFIRMATION_FENCE

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from countertop.drivers.escpos import protocol
 from countertop.drivers.escpos.protocol import (
     AutomaticStatus,
@@ -21,8 +24,6 @@ from countertop.drivers.escpos.protocol import (
     RealtimeStatus,
     StatusByte,
 )
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 NOTHING = Pending(0)
 

@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from countertop.emulators.escpos.framing import MAX_COMMAND_BYTES
 from countertop.emulators.escpos.realtime import RealTimeScanner
 from countertop.emulators.escpos.tokenizer import Tokenizer
-from hypothesis import given
-from hypothesis import strategies as st
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "receipt"
 

@@ -13,13 +13,14 @@ from operator import xor
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
+from pydantic import ValidationError
+
 from countertop.drivers.sdt.driver import SdtOptions, SdtReader
 from countertop.sdk import DeviceFault, LinkFault, NoAnswer, ProtocolFault, parse_link
 from countertop.v1 import device_pb2, error_pb2, identity_pb2, operation_pb2
 from countertop.v1.id_reader_pb2 import DocumentDetected, DocumentRemoved, ReadRequest, ReadResult
 from countertop.v1.identity_pb2 import IdentityDocument
-from google.protobuf.message import Message
-from pydantic import ValidationError
 
 LIMIT = 10.0
 INTERVAL_MS = 20

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import serial
+from google.protobuf.duration_pb2 import Duration
+
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.emulators.plugin import countertop_decode_photo, countertop_emulators
 from countertop.emulators.sdt.card import default_resident, encode_card
 from countertop.emulators.sdt.emulator import SdtEmulator, start
 from countertop.v1 import identity_pb2
 from countertop.v1.identity_pb2 import IdentityDocument
-from google.protobuf.duration_pb2 import Duration
 
 LIMIT = 5.0
 PREAMBLE = b"\xaa\xaa\xaa\x96\x69"

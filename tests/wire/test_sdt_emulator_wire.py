@@ -8,6 +8,10 @@ from functools import reduce
 from operator import xor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
 from countertop.emulators.core.clock import ManualClock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.link_faults import LINK_FAULTS
@@ -17,9 +21,6 @@ from countertop.emulators.sdt.field import CardField, State, Step
 from countertop.emulators.sdt.photo import decode_test_photo, make_test_photo
 from countertop.emulators.sdt.wire import MAX_LENGTH, HostFrames, encode_sam_id
 from countertop.v1 import identity_pb2
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image as PillowImage
 
 # Frames as the protocol sheet and integrators' captures print them
 RESET = bytes.fromhex("AAAAAA9669000310FFEC")

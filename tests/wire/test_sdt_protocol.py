@@ -7,12 +7,13 @@ from itertools import pairwise
 from operator import xor
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from countertop.drivers.sdt import protocol
 from countertop.drivers.sdt.protocol import Broken, Command, Decoder, Malformed, Response
 from countertop.sdk import ProtocolFault
 from countertop.v1 import error_pb2
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 MARK = bytes.fromhex("AAAA9669")
 

@@ -10,8 +10,9 @@ from countertop.cli.output import console, table, word
 from countertop.v1 import identity_pb2
 
 if TYPE_CHECKING:
-    from countertop.v1.identity_pb2 import IdentityDocument
     from rich.console import Console
+
+    from countertop.v1.identity_pb2 import IdentityDocument
 
 __all__ = ["save_photo", "show_document"]
 

@@ -79,9 +79,6 @@ def _sentence(operation: Operation) -> str:
     from countertop.v1 import error_pb2, operation_pb2
 
     state = word(operation_pb2.OperationState, operation.state, "OPERATION_STATE_")
-    if state == "QUEUED":
-        before = operation.queue_position
-        return f"Waiting for the device; {before} before us." if before else ""
     prompt = PROMPTS.get(word(operation_pb2.PromptKind, operation.prompt, "PROMPT_KIND_"), "")
     if state == "STOPPED":
         reason = word(error_pb2.Reason, operation.stopped_by, "REASON_")

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
+
 from countertop.cli.output import Refused
 from countertop.cli.proto_form import FormError, to_message
 from countertop.sdk.errors import InvalidRequest
@@ -14,7 +16,6 @@ from countertop.sdk.receipt import receipt_from_text
 from countertop.server.bounds import check
 from countertop.v1.identity_pb2 import IdentityDocument
 from countertop.v1.receipt_pb2 import Receipt
-from google.protobuf.message import Message
 
 __all__ = ["FORMATS", "load_card", "load_receipt"]
 

@@ -17,9 +17,10 @@ from countertop.cli.output import Refused, word
 from countertop.v1 import device_pb2, operation_pb2, receipt_printer_pb2
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from countertop.client import Counter
     from countertop.v1.receipt_pb2 import Receipt
-    from rich.console import Console
 
 __all__ = ["PRINTER", "READER", "Visit"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
+
 from countertop.bench.v1 import bench_pb2
 from countertop.bench.v1.bench_pb2 import Fault, Output
 from countertop.client._devices import find_device
@@ -13,7 +15,6 @@ from countertop.client.errors import CountertopError, refusal
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.identity_pb2 import IdentityDocument
-from google.protobuf.message import Message
 
 __all__ = ["Bench"]
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, TypedDict, TypeVar
 
 import grpc
+
 from countertop.client._stubs import Connection, Outage, consumes
 from countertop.client.errors import ConnectionLost, CountertopError, OutcomeUncertain, error_of, refusal
 from countertop.v1 import device_pb2, error_pb2, operation_pb2

@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
-from countertop.bench.v1 import bench_pb2
-from countertop.client.errors import ConnectionLost, CountertopError, translate
-from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2, options_pb2, receipt_printer_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+
+from countertop.bench.v1 import bench_pb2
+from countertop.client.errors import ConnectionLost, CountertopError, translate
+from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2, options_pb2, receipt_printer_pb2
 
 __all__ = ["Connection", "Outage", "consumes", "method_of"]
 

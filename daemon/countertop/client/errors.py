@@ -17,6 +17,10 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
 from countertop.v1 import error_pb2, options_pb2
 from countertop.v1.error_pb2 import DeviceFault, Reason
 from countertop.v1.operation_pb2 import (
@@ -25,9 +29,6 @@ from countertop.v1.operation_pb2 import (
     OPERATION_STATE_UNCERTAIN,
     Operation,
 )
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
 
 __all__ = [
     "ConnectionLost",

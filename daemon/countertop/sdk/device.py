@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
+from google.protobuf.message import Message
+from pydantic import BaseModel, ConfigDict
+
 from countertop.sdk.errors import CountertopError
 from countertop.sdk.links import Link, LinkUrl, open_link
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect
 from countertop.v1.operation_pb2 import PromptKind
-from google.protobuf.message import Message
-from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Device", "IdReader", "Options", "ReceiptPrinter", "Run"]
 

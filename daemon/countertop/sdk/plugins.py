@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pluggy
+
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.image_pb2 import Image
 

@@ -8,10 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
 from countertop.sdk.links import parse_link
 from countertop.server.config import Config, ConfigError, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 __all__ = ["check_addresses", "load_config"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from countertop.server.times import stamp
 from countertop.v1 import device_pb2
 from countertop.v1.device_pb2 import Device, DeviceInfo, DeviceStatus, Event
 from countertop.v1.error_pb2 import Failure
-from google.protobuf.timestamp_pb2 import Timestamp
 
 __all__ = ["DeviceView"]
 

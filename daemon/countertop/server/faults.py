@@ -7,12 +7,13 @@ LocalizedMessage in English and Simplified Chinese.
 
 from __future__ import annotations
 
-from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, reason_info
-from countertop.v1 import error_pb2
-from countertop.v1.error_pb2 import Failure, Reason
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
+
+from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, reason_info
+from countertop.v1 import error_pb2
+from countertop.v1.error_pb2 import Failure, Reason
 
 __all__ = ["failure_of", "status_of", "status_of_failure"]
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TextIO
 
-from countertop.server.redact import redacted
 from google.protobuf.message import Message
+
+from countertop.server.redact import redacted
 
 __all__ = ["logs_to"]
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from google.protobuf.message import Message
+
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.server.states import CANCELLED, FAILED, FINAL, QUEUED, RUNNING, SUCCEEDED, UNCERTAIN, WAYS
 from countertop.server.times import stamp
@@ -17,7 +19,6 @@ from countertop.server.verbs import Verb
 from countertop.v1 import error_pb2
 from countertop.v1.error_pb2 import Failure, Reason
 from countertop.v1.operation_pb2 import Operation, OperationState
-from google.protobuf.message import Message
 
 __all__ = ["OperationRecord", "OperationStore", "fingerprint"]
 

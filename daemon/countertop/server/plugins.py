@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pluggy
+
 from countertop.sdk.plugins import DriverSpec, EmulatorSpec, PluginHooks
 from countertop.v1 import device_pb2
 from countertop.v1.image_pb2 import Image

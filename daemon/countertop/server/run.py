@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from google.protobuf.message import Message
+
 from countertop.server.operations import OperationRecord
 from countertop.server.states import RUNNING, WAITING
 from countertop.v1.error_pb2 import PhysicalEffect
 from countertop.v1.operation_pb2 import PromptKind
-from google.protobuf.message import Message
 
 __all__ = ["OperationRun", "Refine"]
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import Message
+
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.device_view import DeviceView
 from countertop.server.faults import failure_of
@@ -17,7 +19,6 @@ from countertop.server.run import OperationRun, Refine
 from countertop.server.states import FINAL, QUEUED, RUNNING
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.error_pb2 import Failure
-from google.protobuf.message import Message
 
 if TYPE_CHECKING:
     from countertop.sdk.device import Device as Driver

@@ -7,6 +7,9 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.server.events import EventLog
 from countertop.server.operations import OperationRecord, OperationStore
@@ -16,8 +19,6 @@ from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import DeviceKind, Event
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 __all__ = ["Terminal"]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+
 from countertop.sdk.options import option
 from countertop.v1 import device_pb2, options_pb2
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.operation_pb2 import Operation
 from countertop.v1.options_pb2 import Effect
-from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
 
 _METHODS = {"ResetDevice": "reset"}
 """Where the driver's method is not called as the verb."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pluggy
+
 from countertop.emulators.core.spec import EmulatorSpec
 from countertop.v1 import device_pb2
 from countertop.v1.image_pb2 import Image

@@ -50,8 +50,9 @@ def remarks(device: Device) -> str:
 
 
 def _show(devices: Sequence[Device]) -> None:
-    from countertop.v1 import device_pb2
     from rich.markup import escape
+
+    from countertop.v1 import device_pb2
 
     shown = table("device", "kind", "state", "model and link", "remarks", whole=3)
     for device in devices:

@@ -41,8 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(operations: Sequence[Operation]) -> None:
-    from countertop.v1 import error_pb2, operation_pb2
     from rich.markup import escape
+
+    from countertop.v1 import error_pb2, operation_pb2
 
     shown = table("began", "operation", "device", "verb", "state", "effect", "why", whole=2)
     for operation in operations:

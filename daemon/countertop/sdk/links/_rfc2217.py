@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import serial
+
 from countertop.sdk.links._base import LinkUrl
 from countertop.sdk.links._channel import INPUT_LIMIT, Inbox
 from countertop.sdk.links._translate import FOREIGN, link_fault, translating

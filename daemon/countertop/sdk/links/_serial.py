@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 import serial
+
 from countertop.sdk.links._base import Link, LinkUrl
 from countertop.sdk.links._channel import FdChannel
 from countertop.sdk.links._query import SETTINGS

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
 from countertop.sdk.errors import CountertopError
 from countertop.server.bounds import check
 from countertop.server.doors.standard import StandardServices
 from countertop.server.faults import status_of, status_of_failure
 from countertop.server.services.base import Method, Service
-from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
-from google.rpc import status_pb2
 
 __all__ = ["MAX_MESSAGE_BYTES", "GrpcDoor"]
 

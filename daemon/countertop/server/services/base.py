@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+
 from countertop.server.terminal import Terminal
 from countertop.server.verbs import Verb, snake_case, verbs_of
 from countertop.v1 import device_pb2
 from countertop.v1.device_pb2 import DeviceKind
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
 
 __all__ = ["Method", "Service"]
 

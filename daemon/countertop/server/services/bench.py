@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
 from countertop.bench.v1 import bench_pb2
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.server.services.base import Method, Service
 from countertop.server.verbs import snake_case
 from countertop.v1 import error_pb2
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
 
 __all__ = ["Bench"]
 

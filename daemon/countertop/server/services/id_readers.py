@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import logging
 
+from google.protobuf.message import Message
+
 from countertop.server.plugins import Plugins
 from countertop.server.services.base import Service
 from countertop.v1 import device_pb2, id_reader_pb2, identity_pb2
-from google.protobuf.message import Message
 
 __all__ = ["IdReaders", "document_of", "photo_decoder"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 from typing import Literal
 
+from pydantic import Field, field_validator
+
 from countertop.drivers.escpos.profiles import profile_names
 from countertop.sdk.device import Options
-from pydantic import Field, field_validator
 
 __all__ = ["EscPosOptions"]
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import cast
 
+from pydantic import Field as Bounded
+
 from countertop.drivers.sdt import protocol
 from countertop.drivers.sdt.layouts import LAYOUTS
 from countertop.drivers.sdt.reading import Field, Reading
@@ -17,7 +19,6 @@ from countertop.sdk.errors import reason_info
 from countertop.sdk.links import SerialLink
 from countertop.v1 import device_pb2, id_reader_pb2
 from countertop.v1.device_pb2 import Condition, DeviceInfo, DeviceStatus
-from pydantic import Field as Bounded
 
 __all__ = ["SdtOptions", "SdtReader"]
 
