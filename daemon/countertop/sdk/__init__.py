@@ -9,8 +9,9 @@ Names are imported when they are first used: the daemon answers before it has pa
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
     from countertop.sdk.device import Device, IdReader, Options, ReceiptPrinter, Run, internal_health
@@ -54,17 +55,12 @@ __all__ = [
     "reason_info",
 ]
 
-_HOMES = {
-    "device": "Device IdReader Options ReceiptPrinter Run internal_health",
-    "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault reason_info",
-    "links": "Link LinkUrl SerialLink TcpLink open_link parse_link",
-    "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    module = _HOME.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "device": "Device IdReader Options ReceiptPrinter Run internal_health",
+        "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault reason_info",
+        "links": "Link LinkUrl SerialLink TcpLink open_link parse_link",
+        "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
+    },
+)

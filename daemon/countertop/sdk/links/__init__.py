@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from countertop.sdk._lazy import lazy
 from countertop.sdk.links._base import Link, LinkUrl
 from countertop.sdk.links._open import open_link, parse_link
 
@@ -14,11 +14,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "LinkUrl", "SerialLink", "TcpLink", "open_link", "parse_link"]
 
-_HOME = {"SerialLink": "_serial", "TcpLink": "_tcp"}
-
-
-def __getattr__(name: str) -> Any:
-    module = _HOME.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy(__name__, {"_serial": "SerialLink", "_tcp": "TcpLink"})

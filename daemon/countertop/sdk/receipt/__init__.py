@@ -10,9 +10,9 @@ Back ends that draw need the `receipt` extra (Pillow, numpy, zxing-cpp, a font);
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from countertop.sdk._lazy import lazy
 from countertop.sdk.receipt.ir import Bitmap, Layout, Paper
 
 if TYPE_CHECKING:
@@ -42,20 +42,15 @@ __all__ = [
     "to_text",
 ]
 
-_HOMES = {
-    "cells": "text_width",
-    "layout": "lay_out",
-    "plain": "receipt_from_text",
-    "png": "to_png",
-    "raster": "rasterise rasterise_line rule_bitmap text_below",
-    "symbols": "code_bitmap symbol_bitmap",
-    "text": "line_text to_text",
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    module = _HOME.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "cells": "text_width",
+        "layout": "lay_out",
+        "plain": "receipt_from_text",
+        "png": "to_png",
+        "raster": "rasterise rasterise_line rule_bitmap text_below",
+        "symbols": "code_bitmap symbol_bitmap",
+        "text": "line_text to_text",
+    },
+)
