@@ -18,7 +18,9 @@ from countertop.sdk.errors import InvalidRequest
 from countertop.sdk.options import option
 from countertop.v1 import options_pb2
 
-__all__ = ["check"]
+__all__ = ["MAX_MESSAGE_BYTES", "check"]
+
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 _NUMBERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_INT64,
             FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)  # fmt: skip
@@ -59,11 +61,21 @@ def _rule(field: FieldDescriptor) -> _Rule:
 
 def check(request: Message) -> None:
     """Raises InvalidRequest that names every field out of bounds, by its path, and what was expected."""
+    size = request.ByteSize()
+    if size > MAX_MESSAGE_BYTES:
+        largest = max(request.ListFields(), key=lambda item: _size(item[1]))[0].name
+        raise InvalidRequest({largest: f"expected a request of at most {MAX_MESSAGE_BYTES} bytes, got {size}"})
     rules = _rules(request.DESCRIPTOR)
     if rules:
         violations = dict(_violations(request, rules, ""))
         if violations:
             raise InvalidRequest(violations)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, Message):
+        return value.ByteSize()
+    return len(value) if hasattr(value, "__len__") else 0
 
 
 def _violations(message: Message, rules: tuple[_Rule, ...], prefix: str) -> Iterator[tuple[str, str]]:

@@ -18,17 +18,18 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from countertop.sdk.errors import CountertopError
-from countertop.server.bounds import check
+from countertop.server.bounds import MAX_MESSAGE_BYTES, check
 from countertop.server.doors.standard import StandardServices
 from countertop.server.faults import status_of, status_of_failure
 from countertop.server.services.base import Method, Service
 
-__all__ = ["MAX_MESSAGE_BYTES", "GrpcDoor"]
+__all__ = ["GrpcDoor"]
 
-MAX_MESSAGE_BYTES = 1024 * 1024
+_RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
+"""More than a request may have, so that one that is too large is told which field makes it so."""
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", _RECEIVE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.so_reuseport", 0),
