@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from countertop.emulators.core.clock import ManualClock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.escpos.device import DEVICE_FAULTS, Machine, MachineSettings
 from countertop.emulators.escpos.models import MODELS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 READY = bytes.fromhex("1400000F")
 CLEAR = bytes.fromhex("10140801031401060208")
@@ -200,10 +201,11 @@ def test_automatic_status_watches_the_groups_that_were_asked_for(group, fault, e
 async def test_a_cutter_error_tells_itself_and_its_recovery():
     bench = Bench()
     bench.board.inject("cutter-error", times=1)
-    bench.send(b"\x1da\xff" + CUT)
+    bench.send(b"\x1da\xffone\n" + CUT)
     assert (await bench.run()).hex().upper() == "1C09000F"
-    bench.send(b"\x10\x05\x01")
-    assert await bench.run() == READY
+    assert bench.send(b"\x10\x05\x01") == READY
+    assert await bench.run() == b""
+    assert len(bench.machine.roll.receipts) == 1
 
 
 @pytest.mark.parametrize("off", [b"\x1da\0", b"\x1b@"])
@@ -318,7 +320,8 @@ async def test_the_process_id_of_cleared_data_is_never_told(together):
     bench.machine.set_cover(is_open=False)
     assert await bench.run() == b""
     assert bench.text == ""
-    assert bench.send(b"next\n" + process_id(b"NEXT")) == process_answer(b"NEXT")
+    bench.send(b"next\n" + process_id(b"NEXT"))
+    assert await bench.run() == process_answer(b"NEXT")
     assert bench.text == "next\n"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 __all__ = ["OLD_BARCODES", "barcode", "symbol"]
@@ -22,6 +21,8 @@ _FORMATS = {
     73: ("Code128", "CODE128"),
 }
 _SYMBOLS = {"QRCode": "QR_CODE", "PDF417": "PDF417"}
+_ROWS_EACH = {"QRCode": 1, "PDF417": 3}
+"""How many rows of dots zxing draws for one row of modules."""
 
 
 def _code128_text(data: bytes) -> str:
@@ -50,8 +51,6 @@ def barcode(m: int, data: bytes) -> tuple[Any, str, str] | None:
     text = _code128_text(data) if m == 73 else data.decode("latin-1")
     if m == 69:
         text = text.strip("*")
-    if m == 71:
-        text = re.sub(r"^[A-Da-d]|[A-Da-d]$", "", text)
     try:
         code = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, name))
     except (ValueError, RuntimeError):
@@ -61,14 +60,21 @@ def barcode(m: int, data: bytes) -> tuple[Any, str, str] | None:
 
 
 def symbol(kind: str, data: bytes, level: str = "") -> tuple[Any, str, str] | None:
-    """(modules as a numpy array of booleans, what it says, its name); `kind` is QRCode or PDF417."""
+    """(modules as a numpy array of booleans, what it says, its name); `kind` is QRCode or PDF417. None when the data
+    does not fit into any.
+    """
     import numpy as np
     import zxingcpp
 
-    text = data.decode("utf-8", "replace")
+    content: str | bytes
+    try:
+        content = text = data.decode("utf-8")
+    except UnicodeDecodeError:  # the very bytes, and what they are likely to say
+        content, text = data, data.decode("gb18030", "replace")
     options = {"ec_level": level} if level else {}
     try:
-        code = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind), **options)
+        code = zxingcpp.create_barcode(content, getattr(zxingcpp.BarcodeFormat, kind), **options)
     except (ValueError, RuntimeError):
         return None
-    return np.array(code.to_image(scale=1, add_quiet_zones=False)) < 128, text, _SYMBOLS[kind]
+    modules = np.array(code.to_image(scale=1, add_quiet_zones=False)) < 128
+    return modules[:: _ROWS_EACH[kind]], text, _SYMBOLS[kind]

@@ -16,6 +16,10 @@ __all__ = ["Composer"]
 
 FONT_A, FONT_B, KANJI = (12, 24), (9, 17), (24, 24)
 _STRIP = 24
+_MOST_MARKS = 4096
+"""Characters and pictures in one line, some on top of others, after which the line is printed."""
+_LONGEST_CLUSTER = 8
+"""Combining characters beyond so many are lost."""
 
 
 class Composer:
@@ -44,12 +48,25 @@ class Composer:
         """Width of the print area in dots."""
         if self.page is not None:
             return self.page.width
-        rest = self.roll.width - self.settings.left
+        rest = self.roll.width - self._margin
         return min(self.settings.width or rest, rest)
+
+    @property
+    def _margin(self) -> int:
+        """The left margin; at least one character has room beside it."""
+        return min(self.settings.left, self.roll.width - FONT_A[0])
 
     def clear(self) -> None:
         """Forget the line."""
         self._marks, self._text, self.x = [], [], 0
+
+    def settle(self) -> None:
+        """In page mode: what waits stays where it is, whatever the next position or direction is."""
+        if self.page is not None:
+            x = self.x
+            if not self.empty:
+                self._put_on_page(0)
+            self.x = x
 
     def end_picture(self) -> None:
         """What follows is another picture, even if it looks like the next strip of this one."""
@@ -59,12 +76,11 @@ class Composer:
         """Set text; a line that is full is printed."""
         for char, wide in text:
             if combining(char):
-                if self._text:
-                    x, width, before_mark = self._text[-1]
-                    self._text[-1] = (x, width, before_mark + char)
+                self._combine(char)
                 continue
             black, before, after = self._character(char, wide)
-            if self.x + before + black.shape[1] > self.room and self.x:
+            full = len(self._marks) >= _MOST_MARKS
+            if full or (self.x + before + black.shape[1] > self.room and self.x):
                 yield from self.line()
             self.x += before
             self._text.append((self.x, black.shape[1] + after, char))
@@ -73,26 +89,26 @@ class Composer:
 
     def picture(self, black: Any) -> None:
         """Set a picture into the line (ESC *)."""
-        room = max(0, self.room - self.x)
-        self._marks.append((self.x, black[:, :room]))
-        self.x += black.shape[1]
+        room = self.room - self.x
+        if room > 0 and len(self._marks) < _MOST_MARKS:
+            self._marks.append((self.x, black[:, :room].copy()))
+        self.x = min(self.x + black.shape[1], self.room)
 
     def line(self, spacing: int | None = None) -> Iterator[int]:
         """Print the line and feed to the next; `spacing` in dots instead of the one that is set."""
         pitch = self.settings.spacing if spacing is None else spacing
-        height = max((mark.shape[0] for _, mark in self._marks), default=0)
+        height = self._height
         feed = max(height, pitch)
-        if self.page is None:
-            yield feed
-        used = max((x + mark.shape[1] for x, mark in self._marks), default=0)
+        if self.page is not None:
+            self._put_on_page(feed)
+            return
+        yield feed
+        used = self._used
         left = self._left(used)
         strip = self._strip(height, left)
         text = self._readable(left)
         pictured = bool(self._marks) and not self._text
         self.clear()
-        if self.page is not None:
-            self.page.put(strip, feed, text)
-            return
         if pictured:
             self._note_image(used, height, left)
         else:
@@ -112,6 +128,19 @@ class Composer:
             self.end_picture()
             self.roll.feed(dots)
 
+    def label(self, text: str, width: int) -> Iterator[int]:
+        """Print what a barcode says, in font A at normal size, in the middle of its `width` dots."""
+        import numpy as np
+
+        x = max(0, (width - len(text) * FONT_A[0]) // 2)
+        self._marks.append((0, np.zeros((1, width), bool)))
+        for char in text:
+            if x + FONT_A[0] <= self.room:
+                self._marks.append((x, glyph(char, *FONT_A)))
+                self._text.append((x, FONT_A[0], char))
+            x += FONT_A[0]
+        yield from self.line(spacing=FONT_A[1])
+
     def raster(self, black: Any, note: str = "") -> Iterator[int]:
         """Print a picture of its own lines; what is wider than the print area is cut off."""
         if not self.empty:
@@ -123,7 +152,9 @@ class Composer:
             strip = self._blank(height)
             strip[:, left : left + width] = black
             self.page.put(strip, height, note or f"[image {width}x{height}]")
+            self.x = 0
             return
+        self.x = 0
         for top in range(0, height, _STRIP):
             part = black[top : top + _STRIP]
             yield part.shape[0]
@@ -134,6 +165,27 @@ class Composer:
             strip = self._blank(part.shape[0])
             strip[:, left : left + width] = part
             self.roll.put(strip)
+
+    def _combine(self, char: str) -> None:
+        if self._text and len(self._text[-1][2]) < _LONGEST_CLUSTER:
+            x, width, before_mark = self._text[-1]
+            self._text[-1] = (x, width, before_mark + char)
+
+    def _put_on_page(self, feed: int) -> None:
+        assert self.page is not None
+        pictured = bool(self._marks) and not self._text
+        note = f"[image {self._used}x{self._height}]" if pictured else self._readable(0)
+        strip = self._strip(self._height, 0)
+        self.clear()
+        self.page.put(strip, feed, note)
+
+    @property
+    def _height(self) -> int:
+        return max((mark.shape[0] for _, mark in self._marks), default=0)
+
+    @property
+    def _used(self) -> int:
+        return max((x + mark.shape[1] for x, mark in self._marks), default=0)
 
     def _character(self, char: str, wide: bool) -> tuple[Any, int, int]:
         settings = self.settings
@@ -158,9 +210,10 @@ class Composer:
 
     def _left(self, width: int) -> int:
         """Where something of a width begins, from the left edge of the paper or page area."""
+        if self.page is not None:  # alignment and margin do not count there
+            return min(self.x, max(0, self.room - width))
         spare = max(0, self.room - width)
-        shift = {1: spare // 2, 2: spare}.get(self.settings.align, 0)
-        return shift if self.page is not None else self.settings.left + shift
+        return self._margin + {1: spare // 2, 2: spare}.get(self.settings.align, 0)
 
     def _blank(self, height: int) -> Any:
         import numpy as np
@@ -174,7 +227,7 @@ class Composer:
             start = left + x
             columns = min(columns, max(0, strip.shape[1] - start))
             strip[height - rows :, start : start + columns] |= mark[:, :columns]
-        return strip[::-1, ::-1] if self.settings.upside_down else strip
+        return strip[::-1, ::-1] if self.settings.upside_down and self.page is None else strip
 
     def _readable(self, left: int) -> str:
         """Characters at their columns; those that touch, at whatever size, touch here too."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from countertop.emulators.core.clock import Clock, Timer
-from countertop.emulators.core.faults import FaultBoard, FaultSpec
+from countertop.emulators.core.faults import FaultBoard
+from countertop.emulators.escpos.device_faults import DEVICE_FAULTS
 from countertop.emulators.escpos.interpreter import CUT, Interpreter
-from countertop.emulators.escpos.models import Model
+from countertop.emulators.escpos.models import FULL_ROLL_MM, MachineSettings, identity
 from countertop.emulators.escpos.paper import Receipt, Roll
 from countertop.emulators.escpos.realtime import RealTimeScanner
 from countertop.emulators.escpos.status import State, automatic_status, realtime_status, transmitted_status
@@ -17,17 +17,6 @@ from countertop.emulators.escpos.tokenizer import Tokenizer
 
 __all__ = ["DEVICE_FAULTS", "FULL_ROLL_MM", "Machine", "MachineSettings"]
 
-DEVICE_FAULTS = (
-    FaultSpec("paper-near-end", "The near-end sensor answers; printing works."),
-    FaultSpec("paper-out", "The end sensor answers: printing stops before the next line."),
-    FaultSpec("cover-open", "The cover is open: printing stops."),
-    FaultSpec("cutter-error", "The cutter jams at the next cut; recoverable once the fault has ended."),
-    FaultSpec("unrecoverable-error", "A voltage or circuit error: nothing helps but switching off and on."),
-    FaultSpec("overheat", "The head is too hot: printing goes on by itself when the fault ends."),
-    FaultSpec("offline", "The printer is offline without a cause that it could name."),
-    FaultSpec("power-cycle", "The power fails for a moment: buffers and settings are lost."),
-)
-FULL_ROLL_MM = 80_000.0
 _NEAR_END_MM = 4_000.0
 _XON, _XOFF = b"\x11", b"\x13"
 _STEPS_A_TURN = 400
@@ -36,22 +25,6 @@ _DRAWER_SECONDS = 3.0
 """After so long somebody pushes the drawer shut."""
 _ASB_GROUPS = ((0x01, 0, 0x04), (0x02, 0, 0x28), (0x04, 1, 0x69), (0x08, 2, 0x0F), (0x40, 0, 0x40))
 """GS a: bit of n, and which bits of which byte it watches."""
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSettings:
-    """The physical machine."""
-
-    model: Model
-    width_dots: int = 576
-    dpi: int = 203
-    speed_mm_s: float = 150.0
-    kanji: bool = True
-    gb18030_4byte: bool = True
-    paper_mm: float = FULL_ROLL_MM
-    cutter_distance: int = 80
-    buffer_bytes: int = 4096
-    xon_xoff: bool = False
 
 
 class Machine:
@@ -68,14 +41,13 @@ class Machine:
         on_receipt: Callable[[Receipt], None],
     ) -> None:
         self.settings = settings
-        self.roll = Roll(settings.width_dots)
+        self.roll = Roll(settings.width_dots, on_receipt)
         self.state = State()
         self.paper_mm = settings.paper_mm
         self.cover_open = False
         self._clock = clock
         self._board = board
         self._pause, self._resume = pause, resume
-        self._on_receipt = on_receipt
         self._write: Callable[[bytes], None] | None = None
         self._tokenizer = Tokenizer()
         self._scanner = RealTimeScanner()
@@ -109,10 +81,14 @@ class Machine:
         """See Peer."""
         if not self._powered:
             return
-        for command in self._scanner.feed(data):
+        fed = 0
+        for end, command in self._scanner.locate(data):
+            self._tokenizer.feed(data[fed:end])  # first: clearing must reach what came before it
+            fed = end
             self._real_time(command)
-        self._tokenizer.feed(data)
-        self._idle.clear()
+            if not self._powered:
+                return
+        self._tokenizer.feed(data[fed:])
         self._work()
 
     async def wait_idle(self) -> None:
@@ -145,11 +121,15 @@ class Machine:
         self._idle.set()
 
     def power_on(self) -> None:
-        """Start anew."""
+        """Start anew; does nothing while the power is on. Pictures in NV memory are still there."""
+        if self._powered:
+            return
         self._powered = True
         self._asb = 0
         self.state = State()
+        nv_images = self._interpreter.codes.nv_images
         self._interpreter = self._new_interpreter()
+        self._interpreter.codes.nv_images = nv_images
         self._sense()
         self._flow()
 
@@ -164,10 +144,6 @@ class Machine:
         """Send to the client, if there is one."""
         if self._write is not None and data:
             self._write(data)
-
-    def receipt_cut(self) -> None:
-        """A receipt was cut off."""
-        self._on_receipt(self.roll.receipts[-1])
 
     def command(self, name: str, raw: bytes) -> None:
         """Commands about status, drawer and identity."""
@@ -192,6 +168,8 @@ class Machine:
         self._flow()
         if self._timer is None and self._turn is None:
             self._idle.set()
+        else:
+            self._idle.clear()
 
     def _next_turn(self) -> None:
         self._turn = None
@@ -247,7 +225,8 @@ class Machine:
 
     def _flow(self) -> None:
         """Hold the client while the buffer is full. A command that has not wholly come does not fill it."""
-        held = self._job is not None or self._timer is not None or self.state.offline or self.state.waits_for_recovery
+        working = self._job is not None or self._timer is not None or self._turn is not None
+        held = working or self.state.offline or self.state.waits_for_recovery
         filled = self._tokenizer.waiting if held else 0
         room = self.settings.buffer_bytes - filled
         if self.settings.xon_xoff and not self._xoff and room <= 128:
@@ -285,7 +264,7 @@ class Machine:
         if name == "power-cycle":
             if began:
                 self.power_cycle()
-                self._board.take(name)
+                self._board.clear(name)
             return
         self._sense()
         self._work()
@@ -324,6 +303,7 @@ class Machine:
         # what the interpreter still holds goes on in the next turn: this one may stand inside `received`
         if self._turn is None:
             self._turn = asyncio.get_running_loop().call_soon(self._next_turn)
+            self._idle.clear()
 
     def _pulse(self, command: bytes) -> None:
         if self.state.drawer_closed:
@@ -364,15 +344,7 @@ class Machine:
 
     def _identify(self, raw: bytes) -> None:
         """GS I n."""
-        model, n = self.settings.model, raw[2]
-        texts = {65: model.firmware, 66: model.maker, 67: model.name, 68: model.serial, 69: model.language}
-        single = {1: model.model_byte, 2: model.type_byte, 3: 0x01}.get(n - 48 if n >= 49 and n <= 51 else n)
-        if single is not None:
-            self.reply(bytes([single]))
-        elif n in texts:
-            self.reply(b"\x5f" + texts[n].encode("ascii") + b"\x00")
-        elif n in (33, 35, 96, 110):
-            self.reply(b"\x3d" + bytes([n]) + b"\x00")
+        self.reply(identity(self.settings.model, raw[2]))
 
     def _named(self, raw: bytes) -> None:
         """GS ( H fn 48: everything before it is printed."""
@@ -401,6 +373,7 @@ class Machine:
         """What is not printed yet is gone."""
         self._tokenizer.clear()
         self._job = self._wanted = None
+        self._interpreter.decoder.flush()
         self._interpreter.composer.clear()
         self._flow()
 

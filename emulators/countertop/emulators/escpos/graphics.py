@@ -7,12 +7,15 @@ from typing import Any
 __all__ = ["from_columns", "from_rows", "scaled"]
 
 
-def from_rows(data: bytes, width_bytes: int, height: int) -> Any:
-    """Rows from the top, eight dots a byte, most significant bit left (GS v 0, GS ( L)."""
+def from_rows(data: bytes, width_bytes: int, height: int, most: int) -> Any:
+    """Rows from the top, eight dots a byte, most significant bit left (GS v 0, GS ( L); the first `most` dots of each.
+
+    Raises ValueError when there is too little data.
+    """
     import numpy as np
 
     packed = np.frombuffer(data, np.uint8, width_bytes * height).reshape(height, width_bytes)
-    return np.unpackbits(packed, axis=1).astype(bool)
+    return np.unpackbits(packed[:, : (most + 7) // 8], axis=1).astype(bool)[:, :most]
 
 
 def from_columns(data: bytes, columns: int, height_bytes: int) -> Any:

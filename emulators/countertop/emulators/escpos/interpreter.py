@@ -30,10 +30,6 @@ class Host(Protocol):
         """A command about status, drawer or identity: those whose name is in HOST_COMMANDS."""
         ...
 
-    def receipt_cut(self) -> None:
-        """A receipt was cut off."""
-        ...
-
 
 HOST_COMMANDS = frozenset({"GS a", "GS r", "GS I", "ESC p", "ESC u", "ESC v"})
 _SKIPPED_WHEN_DESELECTED = frozenset({"ESC ="})
@@ -50,7 +46,6 @@ class Interpreter:
         self.codes = Codes()
         self.realtime_off: set[int] = {2}
         """Functions of DLE DC4 that GS ( D has disabled; 2, power-off, is disabled at power-on."""
-        self.process_id: bytes = b""
         self._kanji = kanji
         self._four_bytes = four_bytes
         self._distance = cutter_distance
@@ -62,6 +57,7 @@ class Interpreter:
         """ESC @: settings, automatic status and the line in hand are gone; buffers and the roll stay."""
         self.host.command("ESC @", b"")
         self.settings = Settings()
+        self.codes = Codes(nv_images=self.codes.nv_images)
         self.composer = Composer(self.roll, self.settings)
         self.decoder = TextDecoder(kanji=self._kanji, four_bytes=self._four_bytes)
 
@@ -111,11 +107,15 @@ class Interpreter:
         self.composer.x = next((x for x in stops if x > self.composer.x), self.composer.x)
 
     def _absolute(self, raw: bytes) -> None:
-        self.composer.x = min(int.from_bytes(raw[2:4], "little"), self.composer.room)
+        self._move_to(int.from_bytes(raw[2:4], "little"))
 
     def _relative(self, raw: bytes) -> None:
-        x = self.composer.x + int.from_bytes(raw[2:4], "little", signed=True)
-        self.composer.x = max(0, min(x, self.composer.room))
+        self._move_to(self.composer.x + int.from_bytes(raw[2:4], "little", signed=True))
+
+    def _move_to(self, x: int) -> None:
+        """Places outside the print area are ignored (Epson)."""
+        if 0 <= x <= self.composer.room:
+            self.composer.x = x
 
     def _size(self, raw: bytes) -> None:
         """GS ! enlarges both fonts; of GS ! and FS ! the last one counts for Kanji (TM-T88III specification)."""
@@ -146,19 +146,25 @@ class Interpreter:
 
     def _direction(self, raw: bytes) -> None:
         if self.composer.page is not None:
+            self.composer.settle()
+            self.composer.x = 0
             self.composer.page.set_direction(raw[2])
 
     def _area(self, raw: bytes) -> None:
         if self.composer.page is not None:
             x, y, width, height = (int.from_bytes(raw[at : at + 2], "little") for at in (2, 4, 6, 8))
+            self.composer.settle()
+            self.composer.x = 0
             self.composer.page.set_area(x, y, width, height)
 
     def _page_y(self, raw: bytes) -> None:
         if self.composer.page is not None:
+            self.composer.settle()
             self.composer.page.y = int.from_bytes(raw[2:4], "little")
 
     def _page_down(self, raw: bytes) -> None:
         if self.composer.page is not None:
+            self.composer.settle()
             self.composer.page.move(int.from_bytes(raw[2:4], "little", signed=True))
 
     def _cancel_page(self, raw: bytes) -> None:
@@ -170,19 +176,19 @@ class Interpreter:
         """GS ( D 14h (a b)...: enables or disables functions of DLE DC4."""
         if raw[5:6] == b"\x14":
             for function, state in zip(raw[6::2], raw[7::2], strict=False):
-                (self.realtime_off.discard if state & 1 else self.realtime_off.add)(function)
+                if function in (1, 2):
+                    (self.realtime_off.discard if state & 1 else self.realtime_off.add)(function)
 
     def respond(self, raw: bytes) -> None:
-        """GS ( H: process id (fn 48) and offline response (fn 49)."""
+        """GS ( H fn 48: process id."""
         if raw[5:7] == b"\x30\x30" and len(raw) >= 11:
-            self.process_id = raw[7:11]
             self.host.command("GS ( H", raw)
 
     # Movers that need more than a line
 
     def _feed_lines(self, raw: bytes) -> Iterator[int]:
         if not self.composer.empty:
-            yield from self.composer.line()
+            yield from self.composer.line(spacing=None if raw[2] else 0)
             yield from self.composer.feed(max(0, raw[2] - 1) * self.settings.spacing)
         else:
             yield from self.composer.feed(raw[2] * self.settings.spacing)
@@ -219,7 +225,7 @@ class Interpreter:
             return
         mode, width, height = raw[3] & 3, int.from_bytes(raw[4:6], "little"), int.from_bytes(raw[6:8], "little")
         if width and height:
-            black = from_rows(raw[8:], width, height)
+            black = from_rows(raw[8:], width, height, self.composer.room)
             yield from self.composer.raster(scaled(black, 1 + (mode & 1), 1 + (mode >> 1)))
 
     def _cut(self, raw: bytes) -> Iterator[int]:
@@ -229,8 +235,7 @@ class Interpreter:
             yield from self.composer.feed(self._distance + raw[3])
         yield CUT
         self.composer.end_picture()
-        if self.roll.cut(self._distance) is not None:
-            self.host.receipt_cut()
+        self.roll.cut(self._distance)
 
 
 def _set(field: str, mask: int = 0xFF) -> Callable[[Interpreter, bytes], None]:
@@ -246,6 +251,11 @@ def _flag(field: str) -> Callable[[Interpreter, bytes], None]:
 def _word(field: str) -> Callable[[Interpreter, bytes], None]:
     """A setter of a 16-bit number."""
     return lambda self, raw: setattr(self.settings, field, int.from_bytes(raw[2:4], "little"))
+
+
+def _at_line_start(setter: Callable[[Interpreter, bytes], None]) -> Callable[[Interpreter, bytes], None]:
+    """A setter that counts only at the beginning of a line (Epson)."""
+    return lambda self, raw: setter(self, raw) if self.composer.empty else None
 
 
 def _code(field: str) -> Callable[[Interpreter, bytes], None]:
@@ -279,9 +289,9 @@ _SETTERS: dict[str, Callable[[Interpreter, bytes], None]] = {
     "ESC S": Interpreter._standard_mode,
     "ESC T": Interpreter._direction,
     "ESC W": Interpreter._area,
-    "ESC a": _set("align", 0x03),
+    "ESC a": _at_line_start(_set("align", 0x03)),
     "ESC t": lambda self, raw: setattr(self.decoder, "page", raw[2]),
-    "ESC {": _flag("upside_down"),
+    "ESC {": _at_line_start(_flag("upside_down")),
     "ESC $": Interpreter._absolute,
     "ESC \\": Interpreter._relative,
     "ESC *": Interpreter._bit_image,
@@ -295,8 +305,8 @@ _SETTERS: dict[str, Callable[[Interpreter, bytes], None]] = {
     "GS $": Interpreter._page_y,
     "GS \\": Interpreter._page_down,
     "GS B": _flag("inverted"),
-    "GS L": _word("left"),
-    "GS W": _word("width"),
+    "GS L": _at_line_start(_word("left")),
+    "GS W": _at_line_start(_word("width")),
     "GS H": _code("text_place"),
     "GS h": _code("height"),
     "GS w": _code("module"),

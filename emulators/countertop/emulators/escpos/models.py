@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MODELS", "Model"]
+__all__ = ["FULL_ROLL_MM", "MODELS", "MachineSettings", "Model", "identity"]
+
+FULL_ROLL_MM = 80_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,31 @@ MODELS = {
     )
 }
 """TM-T20II's model byte was captured from hardware; TM-T88III has no process id (Epson's specification)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """The physical machine."""
+
+    model: Model
+    width_dots: int = 576
+    dpi: int = 203
+    speed_mm_s: float = 150.0
+    kanji: bool = True
+    gb18030_4byte: bool = True
+    paper_mm: float = FULL_ROLL_MM
+    cutter_distance: int = 80
+    buffer_bytes: int = 4096
+    xon_xoff: bool = False
+
+
+def identity(model: Model, n: int) -> bytes:
+    """The answer to GS I n; empty for n that the printer does not know."""
+    texts = {65: model.firmware, 66: model.maker, 67: model.name, 68: model.serial, 69: model.language}
+    bytes_of = {1: model.model_byte, 2: model.type_byte, 3: 0x01}
+    if n in texts:
+        return b"\x5f" + texts[n].encode("ascii") + b"\x00"
+    if n in (33, 35, 96, 110):
+        return b"\x3d" + bytes([n]) + b"\x00"
+    value = bytes_of.get(n - 48 if n in (49, 50, 51) else n)
+    return b"" if value is None else bytes([value])

@@ -51,8 +51,9 @@ class Page:
         """Set a strip at the present place and go on below it; what is outside the area is lost."""
         rows = min(strip.shape[0], max(0, self._canvas.shape[0] - self.y))
         self._canvas[self.y : self.y + rows] |= strip[:rows, : self.width]
+        if self.y < self._canvas.shape[0] and len(self.lines) < MAX_HEIGHT:
+            self.lines.append(note)
         self.move(feed)
-        self.lines.append(note)
 
     def clear(self) -> None:
         """CAN: the present area becomes blank."""

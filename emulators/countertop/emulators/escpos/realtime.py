@@ -21,8 +21,12 @@ class RealTimeScanner:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The whole commands that end in `data`."""
-        stream, at = self._tail + data, 0
-        found: list[bytes] = []
+        return [command for _, command in self.locate(data)]
+
+    def locate(self, data: bytes) -> list[tuple[int, bytes]]:
+        """The whole commands that end in `data`, each with the place in `data` behind its last byte."""
+        before, stream, at = len(self._tail), self._tail + data, 0
+        found: list[tuple[int, bytes]] = []
         while True:
             at = stream.find(DLE, at)
             if at < 0:
@@ -36,8 +40,8 @@ class RealTimeScanner:
             if length == MORE or length > len(rest):
                 self._tail = stream[at:]
                 return found
-            found.append(rest[:length])
             at += length
+            found.append((at - before, rest[:length]))
 
     def clear(self) -> None:
         """Forget the beginning of a command."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Codes", "Settings"]
+__all__ = ["Codes", "Graphic", "Settings"]
 
 
 @dataclass(slots=True)
@@ -36,6 +36,17 @@ class Settings:
     selected: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Graphic:
+    """Packed rows as they came, and how many dots wide and high each of their dots becomes."""
+
+    width: int
+    height: int
+    across: int
+    down: int
+    data: bytes
+
+
 @dataclass(slots=True)
 class Codes:
     """What barcodes and symbols will look like."""
@@ -49,8 +60,9 @@ class Codes:
     pdf_module: int = 3
     pdf_row: int = 3
     pdf_data: bytes = b""
-    image: tuple[int, int, Any] | None = None
-    """The stored graphic: width in dots, height, dots as a numpy array of booleans."""
+    image: Graphic | None = None
+    """The stored graphic of GS ( L."""
     downloaded: Any = None
     """The downloaded picture of GS *."""
-    nv_images: list[Any] = field(default_factory=list)
+    nv_images: list[tuple[int, int, bytes]] = field(default_factory=list)
+    """Pictures that stay when the power goes: columns, bytes a column, packed columns."""

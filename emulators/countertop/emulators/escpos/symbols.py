@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from countertop.emulators.escpos.codes import OLD_BARCODES, barcode, symbol
 from countertop.emulators.escpos.graphics import from_columns, from_rows, scaled
+from countertop.emulators.escpos.settings import Graphic
 
 if TYPE_CHECKING:
     from countertop.emulators.escpos.interpreter import Interpreter
@@ -28,18 +29,17 @@ def _barcode(self: Interpreter, raw: bytes) -> Iterator[int]:
     import numpy as np
 
     bars, text, label = drawn
-    black = np.tile(bars.repeat(max(1, min(self.codes.module, 6))), (max(1, self.codes.height), 1))
+    row = bars.repeat(max(1, min(self.codes.module, 6)))
+    if not self.composer.empty:
+        yield from self.composer.line()
+    if len(row) > self.composer.room:  # Epson: "the printer only feeds paper"
+        yield from self.composer.feed(self.codes.height)
+        return
     if self.codes.text_place & _HRI_ABOVE:
-        yield from _text_line(self, text)
-    yield from self.composer.raster(black, f'[{label} "{text}"]')
+        yield from self.composer.label(text, len(row))
+    yield from self.composer.raster(np.tile(row, (max(1, self.codes.height), 1)), f'[{label} "{text}"]')
     if self.codes.text_place & _HRI_BELOW:
-        yield from _text_line(self, text)
-
-
-def _text_line(self: Interpreter, text: str) -> Iterator[int]:
-    """What a barcode says, in font A at normal size, aligned as the bars are."""
-    yield from self.composer.characters((char, False) for char in text)
-    yield from self.composer.line(spacing=24)
+        yield from self.composer.label(text, len(row))
 
 
 def _symbol(self: Interpreter, raw: bytes) -> Iterator[int]:
@@ -55,8 +55,8 @@ def _store(field: str, skip: int = 0) -> Callable[[Interpreter, bytes], None]:
     return lambda self, data: setattr(self.codes, field, data[skip:])
 
 
-def _number(field: str) -> Callable[[Interpreter, bytes], None]:
-    return lambda self, data: setattr(self.codes, field, max(1, min(data[0], 16)) if data else 3)
+def _number(field: str, least: int, most: int) -> Callable[[Interpreter, bytes], None]:
+    return lambda self, data: setattr(self.codes, field, max(least, min(data[0], most)) if data else 3)
 
 
 def _qr_level(self: Interpreter, data: bytes) -> None:
@@ -66,25 +66,31 @@ def _qr_level(self: Interpreter, data: bytes) -> None:
 def _print_qr(self: Interpreter, data: bytes) -> Iterator[int]:
     drawn = symbol("QRCode", self.codes.qr_data, self.codes.qr_level) if self.codes.qr_data else None
     if drawn is not None:
-        modules, text, label = drawn
         size = self.codes.qr_module
-        yield from self.composer.raster(scaled(modules, size, size), f'[{label} "{text}"]')
+        yield from _print_symbol(self, drawn, size, size)
 
 
 def _print_pdf417(self: Interpreter, data: bytes) -> Iterator[int]:
     drawn = symbol("PDF417", self.codes.pdf_data) if self.codes.pdf_data else None
     if drawn is not None:
-        modules, text, label = drawn
-        yield from self.composer.raster(scaled(modules, self.codes.pdf_module, 1), f'[{label} "{text}"]')
+        width = self.codes.pdf_module
+        yield from _print_symbol(self, drawn, width, width * self.codes.pdf_row)
+
+
+def _print_symbol(self: Interpreter, drawn: tuple[Any, str, str], across: int, down: int) -> Iterator[int]:
+    """A code that is wider than the print area is not printed."""
+    modules, text, label = drawn
+    if modules.shape[1] * across <= self.composer.room:
+        yield from self.composer.raster(scaled(modules, across, down), f'[{label} "{text}"]')
 
 
 _SYMBOL_FUNCTIONS: dict[tuple[int, int], Callable[[Interpreter, bytes], Any]] = {
-    (49, 67): _number("qr_module"),
+    (49, 67): _number("qr_module", 1, 16),
     (49, 69): _qr_level,
     (49, 80): _store("qr_data", 1),
     (49, 81): _print_qr,
-    (48, 67): _number("pdf_module"),
-    (48, 68): _number("pdf_row"),
+    (48, 67): _number("pdf_module", 2, 8),
+    (48, 68): _number("pdf_row", 2, 8),
     (48, 80): _store("pdf_data", 1),
     (48, 81): _print_pdf417,
 }
@@ -98,22 +104,17 @@ def _graphics(self: Interpreter, raw: bytes) -> Iterator[int]:
         width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
         stride = (width + 7) // 8
         if width and height and len(data) >= 10 + stride * height:
-            self.codes.image = (width, height, scaled_rows(data[10:], stride, height, width, data[3], data[4]))
+            twice = (2 if data[3] == 2 else 1, 2 if data[4] == 2 else 1)
+            self.codes.image = Graphic(width, height, *twice, data[10 : 10 + stride * height])
     elif function in (2, 50) and self.codes.image is not None:
-        width, _, black = self.codes.image
-        self.codes.image = None
-        if width <= self.composer.room:  # wider graphics are not printed at all
-            yield from self.composer.raster(black)
+        image, self.codes.image = self.codes.image, None
+        if image.width * image.across <= self.composer.room:  # wider graphics are not printed at all
+            black = from_rows(image.data, (image.width + 7) // 8, image.height, image.width)
+            yield from self.composer.raster(scaled(black, image.across, image.down))
     elif function in (0, 48):
         self.host.reply(b"\x37\x30\x30\x00")
     elif function in (3, 51):
         self.host.reply(b"\x37\x31\x30\x00")
-
-
-def scaled_rows(data: bytes, stride: int, height: int, width: int, across: int, down: int) -> Any:
-    """Rows of a stored graphic, each dot `across` times as wide (1 or 2) and `down` times as high."""
-    black = from_rows(data[: stride * height], stride, height)[:, :width]
-    return scaled(black, 2 if across == 2 else 1, 2 if down == 2 else 1)
 
 
 def _define_downloaded(self: Interpreter, raw: bytes) -> Iterator[int]:
@@ -138,7 +139,7 @@ def _define_nv(self: Interpreter, raw: bytes) -> Iterator[int]:
         x, y = int.from_bytes(raw[at : at + 2], "little"), int.from_bytes(raw[at + 2 : at + 4], "little")
         at += 4
         if x and y and at + x * y * 8 <= len(raw):
-            images.append(from_columns(raw[at:], x * 8, y))
+            images.append((x * 8, y, raw[at : at + x * y * 8]))
         at += x * y * 8
     self.codes.nv_images = images
     return iter(())
@@ -147,7 +148,8 @@ def _define_nv(self: Interpreter, raw: bytes) -> Iterator[int]:
 def _print_nv(self: Interpreter, raw: bytes) -> Iterator[int]:
     """FS p n m."""
     if 1 <= raw[2] <= len(self.codes.nv_images):
-        black = self.codes.nv_images[raw[2] - 1]
+        columns, height, data = self.codes.nv_images[raw[2] - 1]
+        black = from_columns(data, columns, height)
         yield from self.composer.raster(scaled(black, 1 + (raw[3] & 1), 1 + (raw[3] >> 1 & 1)))
 
 
