@@ -86,17 +86,6 @@ async def test_a_request_that_is_too_large_is_refused_by_field(counter, world):
     assert world.printed == []
 
 
-async def test_a_request_that_is_too_large_is_refused_by_field(counter, world):
-    picture = receipt_pb2.Block(picture=receipt_pb2.Picture(data=bytes(600_000)))
-    fields = printing("large") | {"receipt": receipt_pb2.Receipt(blocks=[picture, picture])}
-    with pytest.raises(Exception, match="1048576 bytes") as caught:
-        await counter.call.all("ReceiptPrinterService", "Print", **fields)
-    assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
-    (violation,) = caught.value.detail(error_details_pb2.BadRequest).field_violations
-    assert violation.field == "receipt"
-    assert world.printed == []
-
-
 async def test_the_same_id_and_request_attach_to_the_running_operation(counter, world):
     entered, release = held(world, "print")
     first = counter.call.stream("ReceiptPrinterService", "Print", **printing("one"))
