@@ -5,6 +5,7 @@ No generated service code is needed: a new service in a proto costs no line here
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Sequence
@@ -112,10 +113,13 @@ class GrpcDoor:
         """Take an address: `unix:/PATH` or `HOST:PORT` (port 0 for a free one). Raises OSError that says why not."""
         if address.startswith("unix:"):
             self._prepare_socket(Path(address.removeprefix("unix:")))
+        mask = os.umask(0o177)  # the socket is its owner's alone from its first moment
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {_why(address)}") from error
+        finally:
+            os.umask(mask)
         if not address.startswith("unix:"):
             address = f"{address.rpartition(':')[0]}:{port}"
         self.addresses.append(address)
@@ -123,8 +127,6 @@ class GrpcDoor:
     async def start(self) -> None:
         """Serve."""
         await self._server.start()
-        for path in self._sockets:
-            path.chmod(0o600)
 
     async def stop(self, grace: float) -> None:
         """Take no more calls; cancel what still runs after `grace` seconds; free the sockets."""
@@ -135,6 +137,8 @@ class GrpcDoor:
 
     def _prepare_socket(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.parent.stat().st_uid not in (os.geteuid(), 0):
+            raise OSError(f"cannot listen on {path}: its directory belongs to another user")
         if path.exists():
             if not stat.S_ISSOCK(path.stat().st_mode):
                 raise OSError(f"cannot listen on {path}: a file that is no socket lies there")
