@@ -243,12 +243,11 @@ class Composer:
 
     def _note_image(self, width: int, height: int, left: int) -> None:
         """Strips of one picture that follow each other are one line."""
-        bottom = self.roll.current.height
         last = self._last_image
         if last is not None and last[:2] == (width, left) and last[2] > 0 and self.roll.current.lines:
             total = last[2] + height
             self.roll.current.lines[-1] = (self.roll.current.lines[-1][0], f"[image {width}x{total}]")
         else:
             total = height
-            self.roll.current.lines.append((bottom, f"[image {width}x{height}]"))
+            self.roll.write(f"[image {width}x{height}]")
         self._last_image = (width, left, total)

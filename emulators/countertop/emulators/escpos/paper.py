@@ -87,7 +87,8 @@ class Roll:
         """A line that can be read, at the place that the paper has reached."""
         if len(self.current.lines) >= _MOST_LINES:
             self.cut(0)
-        self.current.lines.append((self.current.height, line))
+        if len(self.current.lines) < _MOST_LINES:  # more can only lie on top of each other
+            self.current.lines.append((self.current.height, line))
 
     def cut(self, distance: int) -> Receipt | None:
         """Cut `distance` dots before the head: what lies between stays. None when nothing has passed the cutter."""
