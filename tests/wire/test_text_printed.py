@@ -50,9 +50,6 @@ class Host:
     def command(self, name: str, raw: bytes) -> None:
         pass
 
-    def receipt_cut(self) -> None:
-        pass
-
 
 def shown(data: bytes, width: int) -> list[str]:
     """What the emulated printer shows of some bytes, line by line."""

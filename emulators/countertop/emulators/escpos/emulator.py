@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 from countertop.bench.v1 import bench_pb2 as bench
+from countertop.emulators.core.bench import FaultBench
 from countertop.emulators.core.bus import Bus, PtyBus, TcpBus
 from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
 from countertop.emulators.escpos.device import DEVICE_FAULTS, FULL_ROLL_MM, Machine, MachineSettings
 from countertop.emulators.escpos.models import MODELS
-from countertop.emulators.escpos.options import check_options
+from countertop.emulators.escpos.options import printer_options
 from countertop.emulators.escpos.paper import Receipt
 from countertop.v1.image_pb2 import Image
 
@@ -39,7 +40,7 @@ async def start(options: dict[str, Any]) -> EscPosEmulator:
 
     Raises ValueError that names the option and what was expected; OSError when the address cannot be had.
     """
-    emulator = EscPosEmulator(check_options(options))
+    emulator = EscPosEmulator(printer_options(options))
     try:
         await emulator.open()
     except ValueError as error:
@@ -47,13 +48,13 @@ async def start(options: dict[str, Any]) -> EscPosEmulator:
     return emulator
 
 
-class EscPosEmulator:
+class EscPosEmulator(FaultBench):
     """A printer that runs. Bench verbs take and return the messages of the bench service."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         model, serial = MODELS[values["model"]], bool(values["pty"])
         clock = Clock(values["speed"])
-        self._board = FaultBoard((*LINK_FAULTS, *DEVICE_FAULTS), clock)
+        super().__init__(FaultBoard((*LINK_FAULTS, *DEVICE_FAULTS), clock))
         self.machine = Machine(
             clock,
             self._board,
@@ -136,21 +137,6 @@ class EscPosEmulator:
         """Off and on; the link stays."""
         self.machine.power_cycle()
         return bench.PowerCycleResponse()
-
-    async def list_faults(self, request: bench.ListFaultsRequest) -> bench.ListFaultsResponse:
-        """All faults of link and printer."""
-        return bench.ListFaultsResponse(faults=self._board.listing())
-
-    async def inject_fault(self, request: bench.InjectFaultRequest) -> bench.InjectFaultResponse:
-        """Let one happen."""
-        duration = request.duration.ToTimedelta().total_seconds() if request.HasField("duration") else None
-        self._board.inject(request.fault, request.after_bytes, request.times, duration)
-        return bench.InjectFaultResponse()
-
-    async def clear_fault(self, request: bench.ClearFaultRequest) -> bench.ClearFaultResponse:
-        """End one, or all."""
-        self._board.clear(request.fault)
-        return bench.ClearFaultResponse()
 
     async def get_output(self, request: bench.GetOutputRequest) -> bench.GetOutputResponse:
         """Receipts, the oldest first; the paper that still hangs in the printer is the last. Pictures are cut to what

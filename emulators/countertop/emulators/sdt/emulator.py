@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from countertop.bench.v1 import bench_pb2 as bench
+from countertop.emulators.core.bench import FaultBench
 from countertop.emulators.core.bus import PtyBus
 from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
+from countertop.emulators.core.options import Table, check_options, flag, number, text, whole
 from countertop.emulators.sdt.card import default_resident, encode_card
 from countertop.emulators.sdt.device import DEFAULT_BAUD, DEVICE_FAULTS, DeviceSettings, SdtDevice
 from countertop.emulators.sdt.wire import encode_sam_id
@@ -32,8 +32,7 @@ async def start(options: dict[str, Any]) -> SdtEmulator:
 
     Raises ValueError that names the option and what was expected, OSError when there is no pty to be had.
     """
-    values = {name: default for name, (_, default) in _OPTIONS.items()}
-    values.update({name: _checked(name, value) for name, value in options.items()})
+    values = check_options(_OPTIONS, options)
     clock = Clock(values["speed"])
     settings = DeviceSettings(
         boot_seconds=values["boot_seconds"],
@@ -51,13 +50,13 @@ async def start(options: dict[str, Any]) -> SdtEmulator:
     return emulator
 
 
-class SdtEmulator:
+class SdtEmulator(FaultBench):
     """A reader that runs. Bench verbs take and return the messages of the bench service; they raise ValueError that
     names the field when a request cannot be carried out.
     """
 
     def __init__(self, clock: Clock, settings: DeviceSettings, pty: str | None, random: Random) -> None:
-        self._board = FaultBoard((*LINK_FAULTS, *DEVICE_FAULTS), clock)
+        super().__init__(FaultBoard((*LINK_FAULTS, *DEVICE_FAULTS), clock))
         self._device = SdtDevice(clock, self._board, settings, line_rate=lambda: self._bus.client_baud)
         self._link = LinkFaults(self._device, self._board, clock, random)
         self._bus = self._link.bind(PtyBus(self._link, pty, baud=DEFAULT_BAUD))
@@ -102,76 +101,18 @@ class SdtEmulator:
         self._device.power_cycle()
         return bench.PowerCycleResponse()
 
-    async def list_faults(self, request: bench.ListFaultsRequest) -> bench.ListFaultsResponse:
-        """All faults of the link, the module and the card."""
-        return bench.ListFaultsResponse(faults=self._board.listing())
-
-    async def inject_fault(self, request: bench.InjectFaultRequest) -> bench.InjectFaultResponse:
-        """Let one happen."""
-        duration = request.duration.ToTimedelta().total_seconds() if request.HasField("duration") else None
-        self._board.inject(request.fault, request.after_bytes, request.times, duration)
-        return bench.InjectFaultResponse()
-
-    async def clear_fault(self, request: bench.ClearFaultRequest) -> bench.ClearFaultResponse:
-        """End one, or all."""
-        self._board.clear(request.fault)
-        return bench.ClearFaultResponse()
-
     async def get_output(self, request: bench.GetOutputRequest) -> bench.GetOutputResponse:
         """A reader puts nothing into the world."""
         return bench.GetOutputResponse()
 
 
-# Options: how each is checked, its default
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("expected a text that is not empty")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < 0:
-        raise ValueError("expected a number from 0 up")
-    return float(value)
-
-
-def _seconds(value: Any) -> float:
-    seconds = _number(value)
-    if seconds > 3600:
-        raise ValueError("expected 0 to 3600 seconds")
-    return seconds
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("expected true or false")  # noqa: TRY004 - all mistakes in options are ValueErrors
-    return value
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("expected a whole number")  # noqa: TRY004 - all mistakes in options are ValueErrors
-    return value
-
-
-_OPTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    "pty": (_text, None),
-    "boot_seconds": (_seconds, 0.2),
-    "read_seconds": (_seconds, 0.3),
-    "speed": (_number, 1.0),
-    "sam_id": (lambda value: encode_sam_id(_text(value)), DeviceSettings().sam_id),
-    "card": (_flag, False),
-    "lift_after_error": (_flag, False),
-    "seed": (_whole, 0),
+_OPTIONS: Table = {
+    "pty": (text, None),
+    "boot_seconds": (number(0, 3600), 0.2),
+    "read_seconds": (number(0, 3600), 0.3),
+    "speed": (number(0, 1000), 1.0),
+    "sam_id": (lambda value: encode_sam_id(text(value)), DeviceSettings().sam_id),
+    "card": (flag, False),
+    "lift_after_error": (flag, False),
+    "seed": (whole(0, 2**32), 0),
 }
-
-
-def _checked(name: str, value: Any) -> Any:
-    if name not in _OPTIONS:
-        raise ValueError(f"{name}: expected one of the options {', '.join(_OPTIONS)}")
-    try:
-        return _OPTIONS[name][0](value)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
