@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from typing import Protocol, cast
 
-from countertop.cli.output import Refused, complain
+from countertop.cli.output import Refused, complain, show_anything
 
 __all__ = ["COMMANDS", "EXIT_FAILED", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "Command", "main"]
 
@@ -62,6 +62,7 @@ class Command(Protocol):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit code; never raises for what a user or a device does."""
+    show_anything()
     words = sys.argv[1:] if argv is None else argv
     parser, subparsers = _parser()
     command: Command | None = None

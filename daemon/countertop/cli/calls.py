@@ -45,9 +45,9 @@ def tell(error: CountertopError) -> None:
     from countertop.v1 import error_pb2
 
     sentence = str(error)
-    effect = error.operation.physical_effect if error.operation is not None else error_pb2.PHYSICAL_EFFECT_NONE
-    if effect not in (error_pb2.PHYSICAL_EFFECT_UNSPECIFIED, error_pb2.PHYSICAL_EFFECT_NONE):
-        sentence += f" Physical effect: {word(error_pb2.PhysicalEffect, effect, 'PHYSICAL_EFFECT_')}."
+    if error.physical_effect not in (error_pb2.PHYSICAL_EFFECT_UNSPECIFIED, error_pb2.PHYSICAL_EFFECT_NONE):
+        effect = word(error_pb2.PhysicalEffect, error.physical_effect, "PHYSICAL_EFFECT_")
+        sentence += f" Physical effect: {effect}."
     next_step = _SEE.get(error.reason_name, "")
     if not next_step and error.device_fault is not None:
         next_step = error.device_fault.action

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Refused", "complain", "console", "json_line", "local_time", "say", "table", "word"]
+__all__ = ["Refused", "complain", "console", "json_line", "local_time", "say", "show_anything", "table", "word"]
 
 
 _PIPE_COLUMNS = 240
@@ -22,6 +23,12 @@ class Refused(Exception):
     def __init__(self, sentence: str, next_step: str = "") -> None:
         super().__init__(sentence)
         self.next_step = next_step
+
+
+def show_anything() -> None:
+    """What the encoding of standard output lacks is escaped from here on; it must not end the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(text: str = "") -> None:
@@ -40,7 +47,8 @@ def json_line(message: Message) -> None:
     """A message as one line in the JSON form of protobuf, with the names of the protos."""
     from google.protobuf import json_format
 
-    say(json_format.MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    say(json_format.MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=plain))
 
 
 def word(enum: Any, number: int, prefix: str) -> str:

@@ -175,6 +175,8 @@ class OperationHandle(Generic[Update, Result]):
                 broken.operation = self._operation
             if self._operation is not None and self._operation.state in FINAL:
                 return self._outcome(self._operation)
+            if self._epoch:  # it was sent, and may be under way
+                broken.physical_effect = error_pb2.PHYSICAL_EFFECT_UNKNOWN
             await outage.pause(broken)
 
     def _take(self, update: Any) -> None:
@@ -213,6 +215,7 @@ class OperationHandle(Generic[Update, Result]):
                 error_pb2.REASON_OUTCOME_UNKNOWN,
                 "The daemon was restarted while the operation was under way; look whether it was done.",
                 operation=self._operation,
+                physical_effect=error_pb2.PHYSICAL_EFFECT_UNKNOWN,
             )
         self._epoch = epoch
 

@@ -15,19 +15,21 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
-from countertop.client.errors import ConnectionLost, CountertopError, translate
-from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2, options_pb2, receipt_printer_pb2
+from countertop.client.errors import ConnectionLost, CountertopError, InvalidRequest, refusal, translate
+from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, operation_pb2, options_pb2, receipt_printer_pb2
 
 __all__ = ["Connection", "Outage", "consumes", "method_of"]
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """As the daemon has it."""
+SEND_BYTES = 4 * MAX_MESSAGE_BYTES
+"""What may be sent: up to here the daemon tells which field makes a request too large."""
 FIRST_DELAY, LAST_DELAY = 0.1, 2.0
 """Seconds between two attempts to reach the daemon: doubled each time."""
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", 4 * MAX_MESSAGE_BYTES),  # the daemon tells which field makes it too large
+    ("grpc.max_send_message_length", SEND_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", int(FIRST_DELAY * 1000)),
@@ -136,6 +138,10 @@ class Connection:
         return self._made
 
     def _call(self, request: Message) -> Any:
+        size = request.ByteSize()
+        if size > SEND_BYTES:
+            sentence = f"The request has {size} bytes; the daemon takes {MAX_MESSAGE_BYTES} at most."
+            raise refusal(InvalidRequest, error_pb2.REASON_INVALID_REQUEST, sentence)
         channel = self._channel
         kind = type(request)
         if kind not in self._callables:

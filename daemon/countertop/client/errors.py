@@ -22,10 +22,11 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from countertop.v1 import error_pb2, options_pb2
-from countertop.v1.error_pb2 import DeviceFault, Reason
+from countertop.v1.error_pb2 import DeviceFault, PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import (
     OPERATION_STATE_CANCELLED,
     OPERATION_STATE_FAILED,
+    OPERATION_STATE_SUCCEEDED,
     OPERATION_STATE_UNCERTAIN,
     Operation,
 )
@@ -54,6 +55,8 @@ class CountertopError(Exception):
         violations: a field's path mapped to what was expected of it.
         device_fault: the device's side of it, where a device is involved.
         operation: the operation as it ended, or as it was last known.
+        physical_effect: what happened in the world; UNKNOWN where a connection was lost while something was used up,
+            UNSPECIFIED where the daemon refused the call or none of this applies.
         retry_after: seconds after which trying again may help; None where it will not.
         localized: the reason's sentence for people by locale ("en", "zh-CN").
     """
@@ -67,6 +70,7 @@ class CountertopError(Exception):
         violations: dict[str, str] | None = None,
         device_fault: DeviceFault | None = None,
         operation: Operation | None = None,
+        physical_effect: PhysicalEffect | None = None,
         retry_after: float | None = None,
         localized: dict[str, str] | None = None,
     ) -> None:
@@ -77,6 +81,7 @@ class CountertopError(Exception):
         self.violations = violations or {}
         self.device_fault = device_fault
         self.operation = operation
+        self.physical_effect = _effect(operation, device_fault) if physical_effect is None else physical_effect
         self.retry_after = retry_after
         self.localized = localized or {}
 
@@ -186,6 +191,13 @@ def _kind(reason: int, operation: Operation | None) -> type[CountertopError]:
     if by_state is OperationFailed and by_reason is DeviceUnavailable and untouched:
         return DeviceUnavailable
     return by_state
+
+
+def _effect(operation: Operation | None, fault: DeviceFault | None) -> PhysicalEffect:
+    """As the ended operation says it, else the device; what an operation said on its way may be out of date."""
+    if operation is not None and (operation.state in _BY_STATE or operation.state == OPERATION_STATE_SUCCEEDED):
+        return operation.physical_effect
+    return fault.physical_effect if fault is not None else error_pb2.PHYSICAL_EFFECT_UNSPECIFIED
 
 
 def _info(reason: Reason) -> options_pb2.ReasonInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from countertop.cli.calls import with_counter
 from countertop.cli.output import complain, console, json_line, say, table
 
 if TYPE_CHECKING:
+    from countertop.bench.v1.bench_pb2 import Output
     from countertop.client import Counter
 
 __all__ = ["configure", "run"]
@@ -67,7 +68,7 @@ async def _faults(counter: Counter, args: argparse.Namespace) -> int:
 
 
 async def _output(counter: Counter, args: argparse.Namespace) -> int:
-    outputs = await counter.bench.output(args.device, skip=args.skip, limit=args.limit, text_only=args.save is None)
+    outputs = [output async for output in _outputs(counter, args)]
     if not outputs and not args.json:
         complain("Nothing came out yet.")
     if args.save is not None:
@@ -82,6 +83,18 @@ async def _output(counter: Counter, args: argparse.Namespace) -> int:
         else:
             say(output.text)
     return 0
+
+
+async def _outputs(counter: Counter, args: argparse.Namespace) -> AsyncIterator[Output]:
+    """Texts all together; pictures one by one, since a message does not hold many."""
+    pictures = args.save is not None
+    step = 1 if pictures else args.limit
+    for skip in range(args.skip, args.skip + args.limit, step):
+        found = await counter.bench.output(args.device, skip=skip, limit=step, text_only=not pictures)
+        for output in found:
+            yield output
+        if len(found) < step:
+            return
 
 
 _VERBS: dict[str, tuple[Verb, str]] = {

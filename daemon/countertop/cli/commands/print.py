@@ -51,8 +51,12 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             preview = await printer.preview(receipt)
             args.preview.write_bytes(preview.image.data)
-            width, height = preview.image.width, preview.image.height
-            say(f"{args.preview}: {width} x {height} dots, {preview.paper_mm:.0f} mm of paper")
+            if args.json:
+                preview.image.ClearField("data")  # it is in the file
+                json_line(preview)
+            else:
+                size = f"{preview.image.width} x {preview.image.height} dots"
+                say(f"{args.preview}: {size}, {preview.paper_mm:.0f} mm of paper")
             return 0
         result = await follow(printer.start_print(receipt, timeout=args.timeout))
         if args.json:
