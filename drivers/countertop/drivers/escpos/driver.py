@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import ClassVar
 
 from countertop.drivers.escpos import protocol
@@ -177,7 +178,7 @@ class EscPosPrinter(ReceiptPrinter):
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks without a person.")
         result = internal_health(await self.status())
         if request.level == device_pb2.HEALTH_LEVEL_EXTERNAL and result.healthy:
-            printed = await self._print(test_slip(self._known().profile.name), run)
+            printed = await self._print(test_slip(self._known().profile.name), run, lambda blocks: None)
             how = receipt_printer_pb2.Confirmation.Name(printed.confirmation).removeprefix("CONFIRMATION_")
             detail = f"A test slip was printed; confirmed by {how}."
             result.findings.append(device_pb2.HealthFinding(item="test slip", passed=True, detail=detail))
@@ -192,9 +193,11 @@ class EscPosPrinter(ReceiptPrinter):
         stops half-way; UNKNOWN when the link is lost or the printer cannot tell. InvalidRequest for a document that
         cannot be laid out.
         """
-        return await self._print(request.receipt, run)
+        return await self._print(request.receipt, run, run.emit)
 
-    async def _print(self, receipt: Receipt, run: Run) -> PrintResult:
+    async def _print(
+        self, receipt: Receipt, run: Run, on_confirmed: Callable[[receipt_printer_pb2.BlocksPrinted], None]
+    ) -> PrintResult:
         profile, manner = self._known().profile, self._manner()
         if receipt.ByteSize() > _BIG_RECEIPT or self._options.text == "raster":
             encoded = await asyncio.to_thread(self._encode, receipt, profile, manner.window)
@@ -202,7 +205,7 @@ class EscPosPrinter(ReceiptPrinter):
             encoded = self._encode(receipt, profile, manner.window)
         await self._refuse_unless_ready("print")
         start = await self._start(profile, manner)
-        self._job = PrintJob(self._open(), self._board, manner, run, self._ids, len(receipt.blocks))
+        self._job = PrintJob(self._open(), self._board, manner, run, self._ids, len(receipt.blocks), on_confirmed)
         try:
             await run.commit_point("first byte")
             await self._job.print(start, encoded)

@@ -66,12 +66,20 @@ class PrintJob:
     """Sends an encoded receipt and knows how far it came."""
 
     def __init__(
-        self, session: Session, board: StatusBoard, manner: Manner, run: Run, ids: Iterator[bytes], total: int
+        self,
+        session: Session,
+        board: StatusBoard,
+        manner: Manner,
+        run: Run,
+        ids: Iterator[bytes],
+        total: int,
+        on_confirmed: Callable[[BlocksPrinted], None],
     ):
         self._session = session
         self._board = board
         self._manner = manner
         self._run = run
+        self._on_confirmed = on_confirmed
         self._ids = ids
         self._total = total
         self._marks: OrderedDict[bytes, _Mark] = OrderedDict()
@@ -105,7 +113,7 @@ class PrintJob:
         blocks = self._confirmed.blocks
         self._confirmed = mark
         if mark.blocks > blocks:
-            self._run.emit(BlocksPrinted(blocks=mark.blocks, confirmation=self._manner.confirmation))
+            self._on_confirmed(BlocksPrinted(blocks=mark.blocks, confirmation=self._manner.confirmation))
             self._run.progress(mark.blocks, self._total, "blocks")
 
     # -- sending --

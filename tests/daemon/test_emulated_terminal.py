@@ -1,0 +1,84 @@
+"""The terminal that comes up with nothing configured, whole: emulators, drivers, daemon, client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from countertop.client import Counter, connect
+from countertop.client.errors import OperationFailed
+from countertop.server.app import Daemon
+from countertop.server.config import Config, ListenConfig
+from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
+from countertop.v1.receipt_pb2 import Block, Cut, Paragraph, Receipt, Span
+
+
+@pytest.fixture
+async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
+    config = Config.emulated()
+    config.listen = ListenConfig([f"unix:{tmp_path}/t.sock"])
+    for device in config.devices:
+        device.emulator_options["speed"] = 20
+    async with Daemon(config) as daemon, connect(daemon.addresses[0]) as counter:
+        yield counter
+
+
+def receipt(*lines: str) -> Receipt:
+    blocks = [Block(paragraph=Paragraph(spans=[Span(text=line)])) for line in lines]
+    return Receipt(blocks=[*blocks, Block(cut=Cut())])
+
+
+async def test_both_devices_are_healthy_inside_and_the_printer_prints_a_test_slip(counter):
+    for device_id in ("id-reader", "receipt-printer"):
+        assert (await counter.check_health(device_id)).healthy
+    result = await counter.check_health("receipt-printer", device_pb2.HEALTH_LEVEL_EXTERNAL)
+    assert result.healthy
+    assert result.findings[-1].item == "test slip"
+    assert len(await counter.bench.output(text_only=True)) == 1
+
+
+async def test_a_print_is_confirmed_by_its_own_number_and_lies_on_the_paper(counter):
+    result = await counter.receipt_printer().print(receipt("业务回单", "金额 26.00"))
+    assert result.confirmation == receipt_printer_pb2.CONFIRMATION_PROCESS_ID
+    (output,) = await counter.bench.output()
+    assert output.text == "业务回单\n金额 26.00\n"
+    assert output.image.data.startswith(b"\x89PNG")
+
+
+async def test_a_preview_shows_what_the_printer_would_print(counter):
+    await counter.receipt_printer().print(receipt("a"))
+    preview = await counter.receipt_printer().preview(receipt("业务回单"))
+    assert preview.text == "业务回单\n"
+    assert preview.image.width == 512
+
+
+async def test_paper_out_in_the_middle_says_how_much_is_on_paper(counter):
+    await counter.bench.load_paper(mm=30)
+    with pytest.raises(OperationFailed) as caught:
+        await counter.receipt_printer().print(receipt(*(f"line {number}" for number in range(40))))
+    assert caught.value.reason == error_pb2.REASON_PAPER_OUT
+    assert caught.value.physical_effect == error_pb2.PHYSICAL_EFFECT_PARTIAL
+    operation = caught.value.operation
+    assert operation is not None
+    (output,) = await counter.bench.output(text_only=True)
+    assert 0 < operation.progress.done <= len(output.text.splitlines()) < 40
+
+
+async def test_a_card_is_read_once_and_must_be_lifted(counter):
+    await counter.bench.insert_card()
+    first = await counter.id_reader().read(photo=True)
+    assert first.document.photo.image.media_type == "image/png"
+    with pytest.raises(OperationFailed) as caught:
+        await counter.id_reader().read(timeout=0.5)
+    assert caught.value.reason == error_pb2.REASON_DOCUMENT_ALREADY_READ
+    await counter.bench.remove_card()
+    with pytest.raises(OperationFailed) as nobody:
+        await counter.id_reader().read(timeout=0.5)
+    assert nobody.value.reason == error_pb2.REASON_NO_DOCUMENT
+    assert nobody.value.code.name == "DEADLINE_EXCEEDED"
+
+
+async def test_the_drawer_springs_open(counter):
+    assert (await counter.receipt_printer().open_drawer()).reported_open
