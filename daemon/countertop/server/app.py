@@ -71,30 +71,36 @@ class Daemon:
         await self.stop()
 
     async def _start(self) -> None:
-        self._emulators = await start_emulators(self.config.devices, self.plugins)
-        self.terminal.emulators = dict(self._emulators)
         hooks = RunnerHooks(photo_decoder(self.plugins), lambda message: document_of(message) is not None)
         for device in self.config.devices:
             self.terminal.runners[device.id] = self._runner(device, hooks)
+        if any(device.emulator_options for device in self.config.devices):
+            await self._start_emulators()  # a mistake in their options must be found before anybody is served
         self._door = GrpcDoor(self._services())
         for address in self.config.listen.addresses:
             self._door.listen(address)
         await self._door.start()
+        if not self._emulators:
+            await self._start_emulators()
         _calm_the_collector()
         for runner in self.terminal.runners.values():
             if runner.view.device.admin_state == device_pb2.ADMIN_STATE_ENABLED:
                 runner.start()
 
+    async def _start_emulators(self) -> None:
+        self._emulators = await start_emulators(self.config.devices, self.plugins)
+        for device_id, emulator in self._emulators.items():
+            self.terminal.emulators[device_id] = emulator
+            self.terminal.runners[device_id].view.device.link = emulator.link_url
+
     def _services(self) -> list[Service]:
         kinds: list[type[Service]] = [Devices, Operations, IdReaders, ReceiptPrinters]
-        if self._emulators:
+        if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
         return [kind(self.terminal) for kind in kinds]
 
     def _runner(self, config: DeviceConfig, hooks: RunnerHooks) -> DeviceRunner:
-        emulator = self._emulators.get(config.id)
         driver_name = config.driver or self.plugins.emulator(config.emulator).driver
-        url = parse_link(emulator.link_url if emulator is not None else config.link)
         view = DeviceView(
             Device(
                 id=config.id,
@@ -102,16 +108,16 @@ class Daemon:
                 kind=self.plugins.drivers[driver_name].kind,
                 unit=config.id,
                 driver=driver_name,
-                link=url.text,
+                link=config.link,
                 labels=config.labels,
-                emulated=emulator is not None,
+                emulated=bool(config.emulator),
                 admin_state=device_pb2.ADMIN_STATE_ENABLED if config.enabled else device_pb2.ADMIN_STATE_DISABLED,
             ),
             self.terminal.events.append,
         )
 
         def load() -> Driver:
-            driver = self.plugins.driver_class(driver_name)
+            driver, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
             return driver(url, driver.options_type.model_validate(config.options))
 
         return DeviceRunner(view, load, hooks)

@@ -47,7 +47,7 @@ class Terminal:
             version=version("countertop"),
             started=self._started,
             drivers=self.plugins.listed(),
-            bench=bool(self.emulators),
+            bench=any(runner.view.device.emulated for runner in self.runners.values()),
             epoch=self.events.epoch,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,5 +39,6 @@ class EmulatorSpec:
     async def start(self, options: dict[str, Any]) -> Emulator:
         """Start one. Raises ValueError that names the option and what was expected."""
         module, _, function = self.factory.partition(":")
-        start = cast("Callable[[dict[str, Any]], Awaitable[Emulator]]", getattr(import_module(module), function))
+        loaded = await asyncio.to_thread(import_module, module)  # others have their turn meanwhile
+        start = cast("Callable[[dict[str, Any]], Awaitable[Emulator]]", getattr(loaded, function))
         return await start(options)
