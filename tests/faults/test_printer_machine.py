@@ -116,14 +116,16 @@ class Printed:
     state: int
     effect: int
     blocks: int
-    cleared: bool
-    """The daemon says that what was not printed will not come out later."""
+    confirmed: bool
+    """The printer itself confirmed it; else the daemon only says that all bytes were written."""
 
     def check(self, paper: list[str]) -> None:
         """Compare with the lines on paper."""
         mine = [line for line in paper if line.startswith(f"{self.token}-")]
         expected = [f"{self.token}-{number}" for number in range(self.lines)]
         assert mine == expected[: len(mine)], f"{self}: lines doubled or out of order: {mine}"
+        if self.state == SUCCEEDED and not self.confirmed:
+            return
         if self.state == SUCCEEDED:
             assert len(mine) == self.lines, f"{self}: not wholly printed: {mine}"
         elif self.state == FAILED and self.effect == error_pb2.PHYSICAL_EFFECT_NONE:
@@ -171,14 +173,14 @@ class PrinterMachine(RuleBasedStateMachine):
         if not updates:
             assert error is not None
             assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-            state, effect, done, cleared = FAILED, error_pb2.PHYSICAL_EFFECT_NONE, 0, True
+            state, effect, done, confirmed = FAILED, error_pb2.PHYSICAL_EFFECT_NONE, 0, False
         else:
             operation = updates[-1].operation
             assert operation.state in (SUCCEEDED, FAILED, UNCERTAIN), operation
             assert (error is None) == (operation.state == SUCCEEDED)
             state, effect, done = operation.state, operation.physical_effect, operation.progress.done
-            cleared = state != UNCERTAIN
-        self.printed.append(Printed(token, lines, state, effect, done, cleared))
+            confirmed = updates[-1].result.confirmation > receipt_printer_pb2.CONFIRMATION_WRITTEN
+        self.printed.append(Printed(token, lines, state, effect, done, confirmed))
         self.printed[-1].check(self.paper())
         name = operation_pb2.OperationState.Name(state).removeprefix("OPERATION_STATE_")
         self.outcomes[f"{name} {error_pb2.PhysicalEffect.Name(effect).removeprefix('PHYSICAL_EFFECT_')}"] += 1

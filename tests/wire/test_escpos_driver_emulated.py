@@ -439,3 +439,21 @@ class TestStatusAndDrawer:
                 await driver.print(PrintRequest(receipt=Receipt(blocks=[Block(picture=picture)])), StubRun())
                 await driver.status()
                 assert emulator.machine.state.drawer_closed
+
+
+async def test_a_command_cut_in_two_by_a_broken_link_does_not_swallow_the_next_connections():
+    emulator = await start({"speed": 0})
+    try:
+        url = parse_link(emulator.link_url)
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(b"torn\x1d(H\x06")  # the next two bytes would be a length of 4102
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        driver = EscPosPrinter(url, EscPosOptions())
+        info = await driver.connect()
+        await driver.disconnect()
+        assert info.model == "TM-T88VI"
+        assert info.receipt_printer.confirmation == receipt_printer_pb2.CONFIRMATION_PROCESS_ID
+    finally:
+        await emulator.close()

@@ -40,6 +40,8 @@ async def identify(session: Session, board: StatusBoard, options: EscPosOptions)
     realtime = await _read_status(session, board, options.answer_seconds)
     blocked = bool(board.blocking())
     texts = {} if blocked else await _read_texts(session, options.identify_seconds)
+    if realtime and not texts and not blocked and await _half_command_ended(session, options):
+        texts = await _read_texts(session, options.identify_seconds)
     fence = bool(texts) or blocked or await _answers_gs_r(session, options)
     if not realtime and not fence and options.confirm != "written":
         raise NoAnswer("identify the printer", options.answer_seconds)
@@ -81,6 +83,21 @@ async def _read_texts(session: Session, seconds: float) -> dict[int, str]:
     except NoAnswer:
         return texts  # older models know some of them only
     return texts
+
+
+async def _half_command_ended(session: Session, options: EscPosOptions) -> bool:
+    """Clear the printer's buffers; whether it knows how to.
+
+    A command that a broken link cut in two goes on with what the next connection sends, and swallows it: real-time
+    commands are answered, all others are not. Its remains are of a print that has ended long ago.
+    """
+    if options.clear is False:
+        return False
+    try:
+        await session.clear_buffers(options.identify_seconds)
+    except NoAnswer:
+        return False
+    return True
 
 
 async def _read_numbers(session: Session, seconds: float) -> dict[int, int]:
