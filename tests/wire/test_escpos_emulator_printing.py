@@ -321,6 +321,15 @@ def test_raster_pictures_in_all_modes(mode, across, down):
     assert result.text == f"[image {16 * across}x{3 * down}]\n"
 
 
+@pytest.mark.parametrize("mode", [0, 3])
+def test_a_long_raster_picture_is_one_picture_dot_for_dot(mode):
+    rows = [bytes([row & 0xFF, row >> 8]) for row in range(1, 1001)]
+    result, times = printed(raster(rows, mode)), 1 + mode // 3
+    expected = np.unpackbits(np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 2), axis=1).astype(bool)
+    assert np.array_equal(result.black[:, : 16 * times], expected.repeat(times, axis=0).repeat(times, axis=1))
+    assert result.text == f"[image {16 * times}x{1000 * times}]\n"
+
+
 def test_a_raster_picture_wider_than_the_area_is_cut_off():
     result = printed(raster([b"\xff" * 100] * 2))
     assert result.black.all()
@@ -493,6 +502,20 @@ def test_a_qr_code_that_holds_too_much_or_is_too_wide_is_not_printed():
     assert printed(qr(b"x" * 400, size=16) + b"a\n").text == "a\n"
 
 
+def qr_size(data: bytes, size: int) -> bytes:
+    return printed(qr(data, size) + b"\x1d(k\x03\0\x31\x52\x30").answers[0]
+
+
+def test_the_size_of_a_code_can_be_asked_for():
+    assert qr_size(b"A", 10) == b"\x37\x36210\x1f210\x1f1\x1f0\0"  # NCR's own example
+    assert qr_size(b"x" * 400, 16).endswith(b"\x1f1\x1f1\0")  # wider than the paper
+    assert printed(b"\x1d(k\x03\0\x31\x52\x30").answers == [b"\x37\x360\x1f0\x1f1\x1f1\0"]
+    data = b"receipt 4711"
+    sent = b"\x1d(k" + le(len(data) + 3) + b"\x30\x50\x30" + data + b"\x1d(k\x03\0\x30\x51\x30"
+    result = printed(sent + b"\x1d(k\x03\0\x30\x52\x30")
+    assert result.answers == [b"\x37\x2f%d\x1f%d\x1f1\x1f0\0" % result.ink[2:]]
+
+
 def test_pdf417_can_be_read():
     data = b"receipt 4711"
     sent = b"\x1d(k" + le(len(data) + 3) + b"\x30\x50\x30" + data + b"\x1d(k\x03\0\x30\x51\x30"
@@ -516,6 +539,19 @@ def test_page_mode_turns_what_is_printed(direction):
         result.black[: result.ink[1] + result.ink[3], :240], expected[: result.ink[1] + result.ink[3]]
     )
     assert result.text == "F\n"
+
+
+def test_areas_of_a_page_keep_what_lies_outside_them_and_cancelling_clears_one():
+    left, right = le(0, 0, 100, 200), le(100, 0, 100, 200)
+    page = KANJI_OFF + b"\x1bL\x1bW" + left + b"\xdb\n\x1bT\x01\xdb\n\x1bW" + right + b"\xdb\n"
+    both = printed(page + b"\x0c").black
+    assert both[:24, :12].all()  # upright at the top, turned at the bottom of the left area
+    assert both[188:200, :24].all()
+    assert both[188:200, 100:124].all()
+    assert both.sum() == 3 * 12 * 24
+    cleared = printed(page + b"\x18\x0c").black
+    assert not cleared[:, 100:].any()
+    assert cleared.sum() == 2 * 12 * 24
 
 
 def test_page_mode_prints_at_form_feed_only_and_returns_to_lines():
@@ -723,6 +759,15 @@ async def test_receipts_are_written_as_files_and_told_over_the_bench(tmp_path: P
         assert picture.height == output.outputs[0].image.height
 
 
+async def test_paper_can_be_as_wide_as_so_many_columns():
+    emulator = await start({"speed": 0, "columns": 42})
+    await send(emulator, b"x" * 43 + b"\n")
+    [output] = (await emulator.get_output(bench.GetOutputRequest())).outputs
+    await emulator.close()
+    assert output.image.width == 504
+    assert output.text.split() == ["x" * 42, "x"]
+
+
 async def test_the_same_bytes_give_the_same_pictures():
     job = COMMANDS[2] + b"\n" + raster(ROWS) + qr(b"A") + b"\x1dk\x49\x06{BAB12" + b"\x1dVB\0"
     outputs = []
@@ -739,7 +784,8 @@ async def test_the_same_bytes_give_the_same_pictures():
 @pytest.mark.parametrize(
     "options",
     [{"tcp": "nowhere"}, {"pty": ""}, {"speed": -1}, {"paper_mm": "much"}, {"kanji": 1}, {"model": "X"}, {"colour": 1},
-     {"tcp": "127.0.0.1:0", "pty": True}, {"width_dots": 5}, {"out": ""}],
+     {"tcp": "127.0.0.1:0", "pty": True}, {"width_dots": 5}, {"out": ""}, {"columns": 10},
+     {"width_dots": 576, "columns": 48}],
 )  # fmt: skip
 async def test_wrong_options_are_refused_by_name(options):
     with pytest.raises(ValueError, match=f"{list(options)[-1]}: expected"):

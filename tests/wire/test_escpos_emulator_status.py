@@ -18,11 +18,16 @@ from countertop.emulators.escpos.models import MODELS
 READY = bytes.fromhex("1400000F")
 CLEAR = bytes.fromhex("10140801031401060208")
 CUT = b"\x1dVB\0"
+OFFLINE_RESPONSE = b"\x37\x23\0"
 ALL_STATUS = b"".join(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
 
 
 def process_id(name: bytes) -> bytes:
     return b"\x1d(H\x06\x0000" + name
+
+
+def offline_responses(d: int) -> bytes:
+    return b"\x1d(H\x03\x0010" + bytes([d])
 
 
 def process_answer(name: bytes) -> bytes:
@@ -82,6 +87,7 @@ def test_a_ready_printer_answers_16_12_12_12():
         ("unrecoverable-error", "1E523212"),
         ("overheat", "1E525212"),
         ("offline", "1E121212"),
+        ("feed-button", "5E1A1212"),
     ],
 )
 def test_each_fault_sets_its_bits_and_ends_with_them(fault, expected):
@@ -182,6 +188,7 @@ def test_automatic_status_comes_at_once_and_at_each_change():
     [
         (0x02, "cover-open", "3C00000F"),
         (0x02, "offline", "1C00000F"),
+        (0x40, "feed-button", "5C02000F"),
         (0x04, "overheat", "1C40000F"),
         (0x04, "unrecoverable-error", "1C20000F"),
         (0x08, "paper-near-end", "1400030F"),
@@ -231,6 +238,99 @@ def test_basic_and_extended_status_can_be_asked_for_in_real_time():
     assert bench.send(b"\x10\x14\x07\x01") == READY
     assert bench.send(b"\x10\x14\x07\x02") == bytes.fromhex("39004000")
     assert bench.send(b"\x10\x14\x07\x09") == b""
+
+
+# Offline responses
+
+
+@pytest.mark.parametrize("d", [1, 2, 0x31, 0x32])
+@pytest.mark.parametrize("fault", ["cover-open", "paper-out", "overheat", "unrecoverable-error"])
+def test_an_offline_response_comes_each_time_the_printer_goes_offline(d, fault):
+    bench = Bench()
+    assert bench.send(offline_responses(d)) == b""
+    bench.board.inject(fault)
+    assert bench.said() == OFFLINE_RESPONSE
+    bench.board.inject("paper-out" if fault == "cover-open" else "cover-open")
+    assert bench.said() == b""  # it is offline already
+    bench.board.clear()
+    bench.machine.power_cycle()
+    bench.send(offline_responses(d))
+    bench.board.inject(fault)
+    assert bench.said() == OFFLINE_RESPONSE
+
+
+async def test_an_offline_response_tells_of_a_jammed_cutter():
+    bench = Bench()
+    bench.board.inject("cutter-error", times=1)
+    bench.send(offline_responses(1) + b"one\n" + CUT)
+    assert await bench.run() == OFFLINE_RESPONSE
+
+
+def test_an_offline_response_goes_before_the_automatic_status():
+    bench = Bench()
+    assert bench.send(offline_responses(1) + b"\x1da\xff") == READY
+    bench.machine.set_cover(is_open=True)
+    assert bench.said() == OFFLINE_RESPONSE + bytes.fromhex("3C00000F")
+
+
+@pytest.mark.parametrize("off", ["0", "initialise", "power"])
+def test_offline_responses_end(off):
+    bench = Bench()
+    bench.send(offline_responses(1))
+    if off == "power":
+        bench.machine.power_cycle()
+    else:
+        bench.send(offline_responses(0) if off == "0" else b"\x1b@")
+    bench.machine.set_cover(is_open=True)
+    assert bench.said() == b""
+
+
+@pytest.mark.parametrize("fault", ["offline", "feed-button", "paper-near-end"])
+def test_no_offline_response_tells_of_what_epson_does_not_list(fault):
+    bench = Bench()
+    bench.send(offline_responses(1))
+    bench.board.inject(fault)
+    assert bench.said() == b""
+
+
+def test_an_offline_response_can_be_asked_for_in_real_time():
+    assert Bench().send(b"\x10\x14\x07\x04") == OFFLINE_RESPONSE
+
+
+def test_a_printer_without_responses_has_no_offline_response():
+    bench = Bench("TM-T88III")
+    assert bench.send(offline_responses(1) + b"\x10\x14\x07\x04") == b""
+    bench.machine.set_cover(is_open=True)
+    assert bench.said() == b""
+
+
+# The feed button
+
+
+async def test_the_feed_button_feeds_a_blank_line_and_the_printer_goes_on_when_it_is_let_go():
+    bench = Bench()
+    bench.board.inject("feed-button")
+    bench.send(b"after\n")
+    await bench.run()
+    assert (bench.machine.roll.current.height, bench.text) == (30, "")
+    bench.board.clear()
+    await bench.run()
+    assert (bench.machine.roll.current.height, bench.text) == (60, "after\n")
+
+
+async def test_the_feed_button_moves_no_paper_while_the_printer_prints_or_is_offline():
+    busy, offline = Bench(), Bench()
+    busy.send(b"line\n" * 30)
+    printed = busy.machine.roll.current.height
+    busy.board.inject("feed-button")
+    await busy.run()
+    assert busy.machine.roll.current.height - printed <= 30  # the line in motion, not one more
+    busy.board.clear()
+    await busy.run()
+    assert busy.machine.roll.current.height == 30 * 30
+    offline.machine.set_cover(is_open=True)
+    offline.board.inject("feed-button")
+    assert offline.machine.roll.current.height == 0
 
 
 # Status and identity in order

@@ -8,13 +8,14 @@ from unicodedata import combining
 
 from countertop.emulators.escpos.charset import Char
 from countertop.emulators.escpos.glyphs import glyph
+from countertop.emulators.escpos.models import FONT_A
 from countertop.emulators.escpos.page import Page
 from countertop.emulators.escpos.paper import Roll
 from countertop.emulators.escpos.settings import Settings
 
 __all__ = ["Composer"]
 
-FONT_A, FONT_B, KANJI = (12, 24), (9, 17), (24, 24)
+FONT_B, KANJI = (9, 17), (24, 24)
 _STRIP = 24
 _MOST_MARKS = 4096
 """Characters and pictures in one line, some on top of others, after which the line is printed."""

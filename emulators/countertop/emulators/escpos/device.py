@@ -12,7 +12,14 @@ from countertop.emulators.escpos.interpreter import CUT, Interpreter
 from countertop.emulators.escpos.models import FULL_ROLL_MM, MachineSettings, identity
 from countertop.emulators.escpos.paper import Receipt, Roll
 from countertop.emulators.escpos.realtime import RealTimeScanner
-from countertop.emulators.escpos.status import State, automatic_status, realtime_status, transmitted_status
+from countertop.emulators.escpos.status import (
+    OFFLINE_RESPONSE,
+    Reports,
+    State,
+    automatic_status,
+    realtime_status,
+    transmitted_status,
+)
 from countertop.emulators.escpos.tokenizer import Tokenizer
 
 __all__ = ["DEVICE_FAULTS", "FULL_ROLL_MM", "Machine", "MachineSettings"]
@@ -23,8 +30,6 @@ _STEPS_A_TURN = 400
 """Steps of printing before other tasks of the event loop have their turn."""
 _DRAWER_SECONDS = 3.0
 """After so long somebody pushes the drawer shut."""
-_ASB_GROUPS = ((0x01, 0, 0x04), (0x02, 0, 0x28), (0x04, 1, 0x69), (0x08, 2, 0x0F), (0x40, 0, 0x40))
-"""GS a: bit of n, and which bits of which byte it watches."""
 
 
 class Machine:
@@ -57,8 +62,7 @@ class Machine:
         self._turn: asyncio.Handle | None = None
         self._owed_seconds = 0.0
         self._paused = self._xoff = self._working = False
-        self._asb = 0
-        self._told: tuple[int, ...] = ()
+        self._reports = Reports()
         self._powered = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -125,7 +129,7 @@ class Machine:
         if self._powered:
             return
         self._powered = True
-        self._asb = 0
+        self._reports.clear()
         self.state = State()
         nv_images = self._interpreter.codes.nv_images
         self._interpreter = self._new_interpreter()
@@ -253,12 +257,9 @@ class Machine:
         state.unrecoverable = state.unrecoverable or active("unrecoverable-error")
         state.overheated = active("overheat")
         state.switched_offline = active("offline")
-        if self._asb and self._powered and self._watched(state) != self._told:
-            self._tell_automatic()
-
-    def _watched(self, state: State) -> tuple[int, ...]:
-        status = automatic_status(state)
-        return tuple(status[byte] & mask for bit, byte, mask in _ASB_GROUPS if self._asb & bit)
+        state.feeding = active("feed-button")
+        for report in self._reports.changed(state) if self._powered else ():
+            self.reply(report)
 
     def _fault_changed(self, name: str, began: bool) -> None:
         if name == "power-cycle":
@@ -266,8 +267,17 @@ class Machine:
                 self.power_cycle()
                 self._board.clear(name)
             return
+        if name == "feed-button" and began:
+            self._press_feed()
         self._sense()
         self._work()
+
+    def _press_feed(self) -> None:
+        """One line of blank paper; the button does nothing while the printer prints or is offline."""
+        dots = self._interpreter.settings.spacing
+        if self._powered and self._job is None and self._timer is None and not self.state.offline and self._may(dots):
+            self._interpreter.composer.end_picture()
+            self.roll.feed(dots)
 
     def _real_time(self, command: bytes) -> None:
         code, n = command[1], command[2]
@@ -320,42 +330,20 @@ class Machine:
         self.power_off()
 
     def _tell(self, command: bytes) -> None:
-        """DLE DC4 7 m: 1 basic, 2 extended automatic status."""
-        self.reply({1: automatic_status(self.state), 2: b"\x39\x00\x40\x00"}.get(command[3], b""))
+        """DLE DC4 7 m: 1 basic, 2 extended automatic status, 4 offline response; whether they are enabled or not."""
+        offline = OFFLINE_RESPONSE if self.settings.model.process_id else b""
+        self.reply({1: automatic_status(self.state), 2: b"\x39\x00\x40\x00", 4: offline}.get(command[3], b""))
 
     # Commands in order
 
-    def _automatic(self, raw: bytes) -> None:
-        """GS a n: switch automatic status; it is sent at once."""
-        self._asb = raw[2]
-        if self._asb:
-            self._tell_automatic()
-
-    def _tell_automatic(self) -> None:
-        self._told = self._watched(self.state)
-        self.reply(automatic_status(self.state))
-
-    def _initialised(self, raw: bytes) -> None:
-        """ESC @ ends automatic status."""
-        self._asb = 0
-
-    def _transmit(self, raw: bytes) -> None:
-        self.reply(transmitted_status(self.state, raw[2]))
-
-    def _identify(self, raw: bytes) -> None:
-        """GS I n."""
-        self.reply(identity(self.settings.model, raw[2]))
-
-    def _named(self, raw: bytes) -> None:
-        """GS ( H fn 48: everything before it is printed."""
-        if self.settings.model.process_id:
+    def _respond(self, raw: bytes) -> None:
+        """GS ( H fn 48: everything before it is printed; fn 49: tell when going offline."""
+        if not self.settings.model.process_id:
+            return
+        if raw[5] == 0x30:
             self.reply(b"\x37\x22" + raw[7:11] + b"\x00")
-
-    def _paper_status(self, raw: bytes) -> None:
-        self.reply(transmitted_status(self.state, 1))
-
-    def _drawer_status(self, raw: bytes) -> None:
-        self.reply(transmitted_status(self.state, 2))
+        else:
+            self._reports.offline_response = raw[7] in (1, 2, 0x31, 0x32)
 
     # Insides
 
@@ -379,14 +367,14 @@ class Machine:
 
 
 _COMMANDS: dict[str, Callable[[Machine, bytes], None]] = {
-    "GS a": Machine._automatic,
-    "GS r": Machine._transmit,
-    "GS I": Machine._identify,
-    "GS ( H": Machine._named,
-    "ESC @": Machine._initialised,
+    "GS a": lambda self, raw: self.reply(self._reports.watch(raw[2], self.state)),
+    "GS r": lambda self, raw: self.reply(transmitted_status(self.state, raw[2])),
+    "GS I": lambda self, raw: self.reply(identity(self.settings.model, raw[2])),
+    "GS ( H": Machine._respond,
+    "ESC @": lambda self, raw: self._reports.clear(),
     "ESC p": Machine._pulse,
-    "ESC u": Machine._drawer_status,
-    "ESC v": Machine._paper_status,
+    "ESC u": lambda self, raw: self.reply(transmitted_status(self.state, 2)),
+    "ESC v": lambda self, raw: self.reply(transmitted_status(self.state, 1)),
 }
 _REAL_TIME_FUNCTIONS: dict[int, Callable[[Machine, bytes], None]] = {
     1: Machine._pulse,

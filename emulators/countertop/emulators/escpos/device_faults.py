@@ -14,5 +14,6 @@ DEVICE_FAULTS = (
     FaultSpec("unrecoverable-error", "A voltage or circuit error: nothing helps but switching off and on."),
     FaultSpec("overheat", "The head is too hot: printing goes on by itself when the fault ends."),
     FaultSpec("offline", "The printer is offline without a cause that it could name."),
+    FaultSpec("feed-button", "Somebody holds the feed button: one blank line comes, and the printer is offline."),
     FaultSpec("power-cycle", "The power fails for a moment: buffers and settings are lost."),
 )

@@ -33,7 +33,7 @@ async def start(options: dict[str, Any]) -> EscPosEmulator:
 
     - `tcp`: HOST:PORT to listen on (127.0.0.1 and a free port), or `pty`: path of a serial port, true for a free one;
     - `out`: a directory for NNN.png and NNN.txt of every receipt;
-    - `model` ("TM-T88VI"), `width_dots`, `dpi` (the model's);
+    - `model` ("TM-T88VI"), `width_dots` or `columns` (of font A), `dpi` (the model's);
     - `speed_mm_s` (150): how fast paper moves; `speed` (1): how fast the clock runs, 0 for instant;
     - `kanji` (true): Kanji mode after power-on; `gb18030_4byte` (true): the font has four-byte characters;
     - `paper_mm` (80000), `cutter_distance` (80 dots between head and cutter), `seed` (0) of the faults' randomness.

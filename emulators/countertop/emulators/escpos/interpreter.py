@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from countertop.emulators.escpos.charset import TextDecoder
-from countertop.emulators.escpos.composer import FONT_A, FONT_B, Composer
-from countertop.emulators.escpos.page import Page
+from countertop.emulators.escpos.composer import FONT_B, Composer
+from countertop.emulators.escpos.models import FONT_A
+from countertop.emulators.escpos.page import MAX_HEIGHT, Page
 from countertop.emulators.escpos.paper import Roll
 from countertop.emulators.escpos.settings import Codes, Settings
 from countertop.emulators.escpos.symbols import SYMBOL_COMMANDS
@@ -180,8 +181,8 @@ class Interpreter:
                     (self.realtime_off.discard if state & 1 else self.realtime_off.add)(function)
 
     def respond(self, raw: bytes) -> None:
-        """GS ( H fn 48: process id."""
-        if raw[5:7] == b"\x30\x30" and len(raw) >= 11:
+        """GS ( H fn 48 and 49: process id, offline response."""
+        if (raw[5:7] == b"\x30\x30" and len(raw) >= 11) or (raw[5:7] == b"\x31\x30" and len(raw) >= 8):
             self.host.command("GS ( H", raw)
 
     # Movers that need more than a line
@@ -224,8 +225,15 @@ class Interpreter:
         if len(raw) < 8:
             return
         mode, width, height = raw[3] & 3, int.from_bytes(raw[4:6], "little"), int.from_bytes(raw[6:8], "little")
-        if width and height:
-            black = from_rows(raw[8:], width, height, self.composer.room)
+        if not width or not height:
+            return
+        if self.composer.page is not None:
+            height = most = min(height, MAX_HEIGHT)  # what is below the page is lost
+        else:
+            most = _RASTER_ROWS  # unpacked at a time; the pieces are one picture to the text
+        for top in range(0, height, most):
+            rows = raw[8 + top * width : 8 + (top + most) * width]
+            black = from_rows(rows, width, min(most, height - top), self.composer.room)
             yield from self.composer.raster(scaled(black, 1 + (mode & 1), 1 + (mode >> 1)))
 
     def _cut(self, raw: bytes) -> Iterator[int]:
@@ -267,6 +275,7 @@ def _decoder(field: str, value: object) -> Callable[[Interpreter, bytes], None]:
     return lambda self, raw: setattr(self.decoder, field, value)
 
 
+_RASTER_ROWS = 240
 _BIT_IMAGES = {0: (2, 3, 1), 1: (1, 3, 1), 32: (2, 1, 3), 33: (1, 1, 3)}
 """ESC * m: times as wide, times as high, bytes a column."""
 

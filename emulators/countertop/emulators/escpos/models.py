@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FULL_ROLL_MM", "MODELS", "MachineSettings", "Model", "identity"]
+__all__ = ["FONT_A", "FULL_ROLL_MM", "MODELS", "MachineSettings", "Model", "identity"]
 
 FULL_ROLL_MM = 80_000.0
+FONT_A = (12, 24)
+"""Width and height of a character in dots."""
 
 
 @dataclass(frozen=True, slots=True)

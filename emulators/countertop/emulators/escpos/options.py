@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from countertop.emulators.core.options import Table, check_options, flag, number, text, whole
-from countertop.emulators.escpos.models import MODELS
+from countertop.emulators.escpos.models import FONT_A, MODELS
 
 __all__ = ["printer_options"]
 
@@ -33,6 +33,7 @@ _OPTIONS: Table = {
     "out": (text, None),
     "model": (_model, "TM-T88VI"),
     "width_dots": (whole(128, 1024), None),
+    "columns": (whole(11, 85), None),
     "dpi": (whole(100, 400), None),
     "speed_mm_s": (number(1, 1000), 150.0),
     "speed": (number(0, 1000), 1.0),
@@ -49,4 +50,8 @@ def printer_options(options: dict[str, Any]) -> dict[str, Any]:
     values = check_options(_OPTIONS, options)
     if values["tcp"] and values["pty"]:
         raise ValueError("pty: expected either tcp or pty")
+    if values["columns"] is not None:
+        if values["width_dots"] is not None:
+            raise ValueError("columns: expected either width_dots or columns")
+        values["width_dots"] = values["columns"] * FONT_A[0]
     return values

@@ -23,7 +23,7 @@ class Page:
         self.direction = 0
         self.area = (0, 0, paper, MAX_HEIGHT)
         self.y = 0
-        self._canvas = np.zeros((MAX_HEIGHT, paper), bool)
+        self._canvas = self.black
 
     @property
     def width(self) -> int:
@@ -32,14 +32,12 @@ class Page:
 
     def set_area(self, x: int, y: int, width: int, height: int) -> None:
         """ESC W, in dots; kept inside the page."""
-        self._paste()
         x, y = min(x, self.black.shape[1] - 1), min(y, MAX_HEIGHT - 1)
         self.area = (x, y, max(1, min(width, self.black.shape[1] - x)), max(1, min(height, MAX_HEIGHT - y)))
         self._begin()
 
     def set_direction(self, direction: int) -> None:
         """ESC T."""
-        self._paste()
         self.direction = direction & 3
         self._begin()
 
@@ -57,30 +55,21 @@ class Page:
 
     def clear(self) -> None:
         """CAN: the present area becomes blank."""
-        x, y, width, height = self.area
-        self.black[y : y + height, x : x + width] = False
-        self._begin()
+        self._canvas[:] = False
+        self.y = 0
         self.lines.clear()
 
     def finished(self) -> Any:
         """The page down to its last black row."""
         import numpy as np
 
-        self._paste()
         rows = np.flatnonzero(self.black.any(axis=1))
         return self.black[: rows[-1] + 1].copy() if len(rows) else self.black[:0].copy()
 
     def _begin(self) -> None:
-        import numpy as np
-
-        _, _, width, height = self.area
-        shape = (height, width) if self.direction % 2 == 0 else (width, height)
-        self._canvas = np.zeros(shape, bool)
-        self.y = 0
-
-    def _paste(self) -> None:
+        """The area as it lies before whoever reads in the present direction: a turned view, not a copy."""
         import numpy as np
 
         x, y, width, height = self.area
-        self.black[y : y + height, x : x + width] |= np.rot90(self._canvas, self.direction)
-        self._canvas = np.zeros_like(self._canvas)
+        self._canvas = np.rot90(self.black[y : y + height, x : x + width], -self.direction)
+        self.y = 0

@@ -63,36 +63,59 @@ def _qr_level(self: Interpreter, data: bytes) -> None:
     self.codes.qr_level = _QR_LEVELS.get(data[0] if data else 0, "L")
 
 
-def _print_qr(self: Interpreter, data: bytes) -> Iterator[int]:
-    drawn = symbol("QRCode", self.codes.qr_data, self.codes.qr_level) if self.codes.qr_data else None
-    if drawn is not None:
-        size = self.codes.qr_module
-        yield from _print_symbol(self, drawn, size, size)
+Drawing = tuple[Any, str, str] | None
 
 
-def _print_pdf417(self: Interpreter, data: bytes) -> Iterator[int]:
-    drawn = symbol("PDF417", self.codes.pdf_data) if self.codes.pdf_data else None
-    if drawn is not None:
-        width = self.codes.pdf_module
-        yield from _print_symbol(self, drawn, width, width * self.codes.pdf_row)
+def _qr(self: Interpreter) -> tuple[Drawing, int, int]:
+    """The code in store, and how many dots wide and high its modules are."""
+    codes = self.codes
+    drawn = symbol("QRCode", codes.qr_data, codes.qr_level) if codes.qr_data else None
+    return drawn, codes.qr_module, codes.qr_module
 
 
-def _print_symbol(self: Interpreter, drawn: tuple[Any, str, str], across: int, down: int) -> Iterator[int]:
+def _pdf417(self: Interpreter) -> tuple[Drawing, int, int]:
+    """As `_qr`."""
+    codes = self.codes
+    drawn = symbol("PDF417", codes.pdf_data) if codes.pdf_data else None
+    return drawn, codes.pdf_module, codes.pdf_module * codes.pdf_row
+
+
+def _print_symbol(draw: Callable[[Interpreter], tuple[Drawing, int, int]]) -> Callable[[Interpreter, bytes], Any]:
     """A code that is wider than the print area is not printed."""
-    modules, text, label = drawn
-    if modules.shape[1] * across <= self.composer.room:
-        yield from self.composer.raster(scaled(modules, across, down), f'[{label} "{text}"]')
+
+    def handler(self: Interpreter, data: bytes) -> Iterator[int]:
+        drawn, across, down = draw(self)
+        if drawn is not None and drawn[0].shape[1] * across <= self.composer.room:
+            yield from self.composer.raster(scaled(drawn[0], across, down), f'[{drawn[2]} "{drawn[1]}"]')
+
+    return handler
+
+
+def _tell_size(
+    draw: Callable[[Interpreter], tuple[Drawing, int, int]], identifier: int
+) -> Callable[[Interpreter, bytes], None]:
+    """Epson APG: size in dots without quiet zones, and 30h where the code can be printed, 31h where it cannot."""
+
+    def handler(self: Interpreter, data: bytes) -> None:
+        drawn, across, down = draw(self)
+        width, height = (0, 0) if drawn is None else (drawn[0].shape[1] * across, drawn[0].shape[0] * down)
+        fits = 0 < width <= self.composer.room
+        self.host.reply(b"\x37%c%d\x1f%d\x1f1\x1f%c\x00" % (identifier, width, height, 0x30 if fits else 0x31))
+
+    return handler
 
 
 _SYMBOL_FUNCTIONS: dict[tuple[int, int], Callable[[Interpreter, bytes], Any]] = {
     (49, 67): _number("qr_module", 1, 16),
     (49, 69): _qr_level,
     (49, 80): _store("qr_data", 1),
-    (49, 81): _print_qr,
+    (49, 81): _print_symbol(_qr),
+    (49, 82): _tell_size(_qr, 0x36),
     (48, 67): _number("pdf_module", 2, 8),
     (48, 68): _number("pdf_row", 2, 8),
     (48, 80): _store("pdf_data", 1),
-    (48, 81): _print_pdf417,
+    (48, 81): _print_symbol(_pdf417),
+    (48, 82): _tell_size(_pdf417, 0x2F),
 }
 
 
