@@ -18,9 +18,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from countertop.bench.v1 import bench_pb2
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1 import claim_pb2, device_pb2, error_pb2, id_reader_pb2, operation_pb2, receipt_printer_pb2
 
-MODULES = (device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
+MODULES = (claim_pb2, device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
 SERVICES = [service for module in MODULES for service in module.DESCRIPTOR.services_by_name.values()]
 
 
@@ -125,8 +125,11 @@ class Misbehaving:
                 self.hung_up.set()
                 raise
 
-        async def stream(request: Message, context: Any) -> AsyncIterator[Any]:
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
             self.remember(request)
+            options = getattr(request, "options", None)
+            if options is not None and options.epoch not in ("", self.epoch):
+                await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "Another.", reason("EPOCH_CHANGED"))
             try:
                 async for response in self.methods[method.name](request, context):
                     yield response

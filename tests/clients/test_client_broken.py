@@ -106,18 +106,38 @@ async def test_a_print_is_attached_to_again_at_the_same_daemon(counter, misbehav
     assert first == second
 
 
-async def test_a_print_is_never_sent_again_to_a_daemon_that_was_restarted(counter, misbehaving):
+async def test_a_print_is_never_done_again_by_a_daemon_that_lost_its_journal(counter, misbehaving):
+    printed = []
+
     async def print_and_crash(request, context):
+        printed.append(request)
         yield running(request, PrintResponse)
         misbehaving.epoch = "two"
         await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     misbehaving.methods["Print"] = print_and_crash
-    with pytest.raises(OutcomeUncertain, match="restarted") as caught:
+    with pytest.raises(OutcomeUncertain) as caught:
         await counter.receipt_printer("printer").print(RECEIPT, operation_id="p")
-    assert len(misbehaving.requests_of(PrintRequest)) == 1
-    assert caught.value.reason == error_pb2.REASON_OUTCOME_UNKNOWN
+    assert [request.options.epoch for request in misbehaving.requests_of(PrintRequest)] == ["one", "one"]
+    assert len(printed) == 1
+    assert caught.value.reason == error_pb2.REASON_EPOCH_CHANGED
     assert caught.value.operation.id == "p"
+
+
+async def test_a_print_outlives_a_daemon_that_stops_before_its_outcome_is_known(counter, misbehaving, refusing):
+    answers = []
+
+    async def leave(request, context):
+        answers.append(request)
+        if len(answers) == 1:
+            yield running(request, PrintResponse)
+            await refusing.refuse(
+                context, grpc.StatusCode.UNAVAILABLE, "Stopping.", refusing.reason("TERMINAL_STOPPING")
+            )
+        yield succeeded(request, PrintResponse, PrintResult(blocks=1))
+
+    misbehaving.methods["Print"] = leave
+    assert (await counter.receipt_printer("printer").print(RECEIPT)).blocks == 1
 
 
 async def test_events_of_a_verb_are_kept_for_whoever_iterates_later(counter, misbehaving):

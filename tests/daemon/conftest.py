@@ -24,17 +24,27 @@ from countertop.sdk import (
     Options,
     ReceiptPrinter,
     Run,
+    Settlement,
     TcpLink,
+    Unsettled,
     hookimpl,
 )
 from countertop.server.app import Daemon
 from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1 import (
+    claim_pb2,
+    device_pb2,
+    error_pb2,
+    id_reader_pb2,
+    identity_pb2,
+    operation_pb2,
+    receipt_printer_pb2,
+)
 
 DESCRIPTORS: dict[str, ServiceDescriptor] = {
     name: descriptor
-    for module in (device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2)
+    for module in (claim_pb2, device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2)
     for name, descriptor in module.DESCRIPTOR.services_by_name.items()
 }
 
@@ -51,6 +61,8 @@ class World:
         self.instances: list[Any] = []
         self.read: Callable[[Any, Run], Awaitable[Any]] = self._read
         self.print: Callable[[Any, Run], Awaitable[Any]] = self._print
+        self.reconcile: Callable[[Unsettled], Awaitable[Settlement]] | None = None
+        self.info = device_pb2.DeviceInfo(vendor="Invented", model="Fake", serial="1", firmware="1.0")
 
     async def _read(self, request: id_reader_pb2.ReadRequest, run: Run) -> id_reader_pb2.ReadResult:
         return id_reader_pb2.ReadResult(
@@ -74,13 +86,12 @@ class _Fake:
     links = (TcpLink,)
     options_type = FakeOptions
     poll_interval = 0.02
-    info = device_pb2.DeviceInfo(vendor="Invented", model="Fake", serial="1")
 
     async def connect(self) -> device_pb2.DeviceInfo:
         self.world.connects += 1
         self.world.instances.append(self)
         self._check()
-        return self.info
+        return self.world.info
 
     async def disconnect(self) -> None:
         pass
@@ -112,9 +123,15 @@ def fake_plugin(world: World) -> ModuleType:
         async def open_drawer(self, request: Any, run: Run) -> Any:
             raise DeviceFault(error_pb2.REASON_NOT_SUPPORTED)
 
+    class SettlingPrinter(FakePrinter):
+        async def reconcile(self, unsettled: Unsettled) -> Settlement:
+            assert self.world.reconcile is not None
+            return await self.world.reconcile(unsettled)
+
     FakeReader.world = FakePrinter.world = world
     module = ModuleType(f"fake_plugin_{id(world)}")
-    module.FakeReader, module.FakePrinter = FakeReader, FakePrinter  # type: ignore[attr-defined]
+    printer = SettlingPrinter if world.reconcile is not None else FakePrinter
+    module.FakeReader, module.FakePrinter = FakeReader, printer  # type: ignore[attr-defined]
 
     @hookimpl
     def countertop_drivers() -> list[DriverSpec]:
@@ -202,7 +219,7 @@ class Caller:
 async def running(world: World, tmp_path: Path, **terminal: Any) -> AsyncIterator[SimpleNamespace]:
     """A daemon with a made-up reader and printer, and a caller."""
     config = Config(
-        terminal=TerminalConfig(id="test", **terminal),
+        terminal=TerminalConfig(**{"id": "test", "state_dir": f"{tmp_path}/state", **terminal}),
         listen=ListenConfig(addresses=[f"unix:{tmp_path}/t.sock"]),
         devices=[
             DeviceConfig(id="reader", driver="fake-reader", link="tcp://127.0.0.1:1"),

@@ -27,12 +27,13 @@ SERVE = [sys.executable, "-c", CODE]
 
 
 @contextmanager
-def serving(tmp_path: Path, *addresses: str, config: str = "") -> Iterator[subprocess.Popen[str]]:
+def serving(tmp_path: Path, *addresses: str, config: str = "", state: str = "state") -> Iterator[subprocess.Popen[str]]:
     """A daemon process; when the block ends it has ended."""
     file = tmp_path / "countertop.toml"
     file.write_text(config)
     words = [*SERVE, str(file) if config else "", *addresses]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / state)}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
         finally:
@@ -113,13 +114,26 @@ def test_a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on(tmp
     with serving(tmp_path, socket) as first:
         with grpc.insecure_channel(socket) as channel:
             grpc.channel_ready_future(channel).result(timeout=20)
-        with serving(tmp_path, socket) as second:
+        with serving(tmp_path, socket, state="other") as second:
             _, told = second.communicate(timeout=20)
         assert second.returncode == 1
         assert "another daemon answers there" in told
         assert first.poll() is None
         with grpc.insecure_channel(socket) as channel:
             grpc.channel_ready_future(channel).result(timeout=20)
+
+
+def test_a_second_daemon_on_the_same_journal_is_refused_and_the_first_goes_on(tmp_path):
+    socket = f"unix:{tmp_path}/t.sock"
+    with serving(tmp_path, socket) as first:
+        with grpc.insecure_channel(socket) as channel:
+            grpc.channel_ready_future(channel).result(timeout=20)
+        with serving(tmp_path, f"unix:{tmp_path}/other.sock") as second:
+            _, told = second.communicate(timeout=20)
+        assert second.returncode == 1
+        assert "another daemon uses the state directory" in told
+        assert "state_dir" in told
+        assert first.poll() is None
 
 
 def test_a_stale_socket_is_replaced_and_another_file_is_not(tmp_path):

@@ -19,6 +19,7 @@ from countertop.v1.device_pb2 import (
     CheckHealthResult,
     Device,
     DeviceKind,
+    GetStatisticsResponse,
     HealthLevel,
     ResetDeviceRequest,
     ResetDeviceResponse,
@@ -27,7 +28,7 @@ from countertop.v1.device_pb2 import (
     WatchEventsRequest,
     WatchEventsResponse,
 )
-from countertop.v1.operation_pb2 import CancelOperationResponse, Operation, OperationState
+from countertop.v1.operation_pb2 import CancelOperationResponse, Finding, Operation, OperationState
 
 __all__ = ["Counter", "Operations", "connect"]
 
@@ -63,10 +64,13 @@ class Operations:
         visit_id: str | None = None,
         states: Iterable[OperationState] = (),
         limit: int = 100,
+        unresolved: bool = False,
     ) -> list[Operation]:
-        """At most `limit` operations, newest first."""
+        """At most `limit` operations, newest first; with `unresolved` those that wait for a person's word."""
         found: list[Operation] = []
-        request = operation_pb2.ListOperationsRequest(device_id=device_id or "", visit_id=visit_id or "", states=states)
+        request = operation_pb2.ListOperationsRequest(
+            device_id=device_id or "", visit_id=visit_id or "", states=states, unresolved=unresolved
+        )
         while len(found) < limit:
             request.page_size = min(limit - len(found), 500)
             answer = await self._connection.ask(request)
@@ -88,6 +92,14 @@ class Operations:
         request = operation_pb2.CancelOperationRequest(operation_id=operation_id)
         response: CancelOperationResponse = await self._connection.ask(request)
         return response
+
+    async def resolve(self, operation_id: str, finding: Finding, reason: str, by: str = "") -> Operation:
+        """A person's word on an operation that is UNCERTAIN. Raises CountertopError(NOT_UNCERTAIN), NotFound."""
+        request = operation_pb2.ResolveOperationRequest(
+            operation_id=operation_id, finding=finding, reason=reason, by=by
+        )
+        operation: Operation = (await self._connection.ask(request)).operation
+        return operation
 
 
 class Counter:
@@ -129,6 +141,21 @@ class Counter:
         """One device. Raises NotFound."""
         device: Device = (await self._connection.ask(device_pb2.GetDeviceRequest(device_id=device_id))).device
         return device
+
+    async def set_maintenance(
+        self, device_id: str, maintenance: bool, reason: str = "", drain: float | None = None
+    ) -> Device:
+        """Take a device out of use, or back into use; answers when what it had is finished, for `drain` s at most."""
+        request = device_pb2.SetMaintenanceRequest(device_id=device_id, maintenance=maintenance, reason=reason)
+        if drain is not None:
+            request.drain.FromNanoseconds(round(drain * 1e9))
+        device: Device = (await self._connection.ask(request)).device
+        return device
+
+    async def statistics(self, device_id: str) -> GetStatisticsResponse:
+        """What a device has done since it was installed and since the daemon started. Raises NotFound."""
+        found: GetStatisticsResponse = await self._connection.ask(device_pb2.GetStatisticsRequest(device_id=device_id))
+        return found
 
     def id_reader(self, device_id: str | None = None) -> IdReader:
         """An ID reader; without an id, the terminal's only one, looked up at the first call."""

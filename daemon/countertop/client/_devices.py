@@ -14,6 +14,8 @@ from countertop.v1.id_reader_pb2 import ReadRequest, ReadResponse, ReadResult
 from countertop.v1.identity_pb2 import DocumentType
 from countertop.v1.receipt_pb2 import Receipt
 from countertop.v1.receipt_printer_pb2 import (
+    INTERRUPTION_UNSPECIFIED,
+    Interruption,
     OpenDrawerRequest,
     OpenDrawerResponse,
     OpenDrawerResult,
@@ -120,14 +122,31 @@ class ReceiptPrinter(_Face):
 
     kind = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
 
-    async def print(self, receipt: Receipt, **options: Unpack[CallOptions]) -> PrintResult:
-        """Print a receipt. Cancelled, it only hangs up: the print goes on. Raises CountertopError."""
-        async with self.start_print(receipt, **options) as handle:
+    async def print(
+        self,
+        receipt: Receipt,
+        *,
+        interruption: Interruption = INTERRUPTION_UNSPECIFIED,
+        **options: Unpack[CallOptions],
+    ) -> PrintResult:
+        """Print a receipt. Cancelled, it only hangs up: the print goes on. Raises CountertopError.
+
+        `interruption` says what becomes of it when the printer stops in the middle; by default it is void.
+        """
+        async with self.start_print(receipt, interruption=interruption, **options) as handle:
             return await handle.result()
 
-    def start_print(self, receipt: Receipt, **options: Unpack[CallOptions]) -> PrintHandle:
+    def start_print(
+        self,
+        receipt: Receipt,
+        *,
+        interruption: Interruption = INTERRUPTION_UNSPECIFIED,
+        **options: Unpack[CallOptions],
+    ) -> PrintHandle:
         """Begin to print; the handle tells how far the paper is."""
-        request = PrintRequest(options=call_options(options), device_id=self._device_id, receipt=receipt)
+        request = PrintRequest(
+            options=call_options(options), device_id=self._device_id, receipt=receipt, interruption=interruption
+        )
         return OperationHandle(self._connection, request, self.device_id)
 
     async def preview(self, receipt: Receipt, width_dots: int = 0) -> PreviewResponse:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 import grpc
 
 from countertop.client._stubs import Connection, Outage, consumes
-from countertop.client.errors import ConnectionLost, CountertopError, OutcomeUncertain, error_of, refusal
+from countertop.client.errors import ConnectionLost, CountertopError, error_of
 from countertop.v1 import device_pb2, error_pb2, operation_pb2
 from countertop.v1.operation_pb2 import CancelOutcome, Operation, OperationOptions
 
@@ -75,7 +75,7 @@ class OperationHandle(Generic[Update, Result]):
         self._find_device = find_device
         self._operation: Operation | None = None
         self._result: Any = None
-        self._epoch = ""
+        self._sent = False
         self._pending: deque[Any] = deque()
         self._news = asyncio.Event()
         self._task: asyncio.Task[Result] = asyncio.create_task(self._run(), name=f"operation {self.id}")
@@ -170,14 +170,25 @@ class OperationHandle(Generic[Update, Result]):
                         outage.over()
                         self._take(update)
                 broken = ConnectionLost("The daemon ended the stream before the operation.", operation=self._operation)
-            except ConnectionLost as error:
+            except CountertopError as error:
+                if (
+                    error.reason == error_pb2.REASON_EPOCH_CHANGED
+                ):  # that daemon knows nothing of what the first one did
+                    error.operation, error.physical_effect = self._operation, error_pb2.PHYSICAL_EFFECT_UNKNOWN
+                if not isinstance(error, ConnectionLost) and not self._left_by(error):
+                    raise
                 broken = error
                 broken.operation = self._operation
             if self._operation is not None and self._operation.state in FINAL:
                 return self._outcome(self._operation)
-            if self._epoch:  # it was sent, and may be under way
+            if self._sent and consumes(self._request):  # it may be under way
                 broken.physical_effect = error_pb2.PHYSICAL_EFFECT_UNKNOWN
             await outage.pause(broken)
+
+    def _left_by(self, error: CountertopError) -> bool:
+        """The daemon stops before the operation's end is known; the next one will tell."""
+        begun = self._operation is not None and self._operation.state not in FINAL
+        return begun and error.reason == error_pb2.REASON_TERMINAL_STOPPING
 
     def _take(self, update: Any) -> None:
         """Keep an update for whoever iterates: states collapse to the latest, events are never dropped."""
@@ -202,22 +213,13 @@ class OperationHandle(Generic[Update, Result]):
         return result
 
     async def _know_daemon(self) -> None:
-        """See that what uses something up is sent again only to the daemon that had it the first time.
-
-        A daemon that was started anew knows nothing of the operation, and would do it a second time.
+        """Say in which epoch this was first sent. A daemon that has lost its journal since refuses it then, instead of
+        doing it a second time.
         """
-        if not consumes(self._request):
-            return
-        epoch = (await self._connection.ask(device_pb2.GetTerminalRequest())).terminal.epoch
-        if self._epoch and self._epoch != epoch:
-            raise refusal(
-                OutcomeUncertain,
-                error_pb2.REASON_OUTCOME_UNKNOWN,
-                "The daemon was restarted while the operation was under way; look whether it was done.",
-                operation=self._operation,
-                physical_effect=error_pb2.PHYSICAL_EFFECT_UNKNOWN,
-            )
-        self._epoch = epoch
+        options = self._request.options
+        if consumes(self._request) and not options.epoch:
+            options.epoch = (await self._connection.ask(device_pb2.GetTerminalRequest())).terminal.epoch
+        self._sent = True
 
     def _ended(self, task: asyncio.Task[Result]) -> None:
         self._news.set()

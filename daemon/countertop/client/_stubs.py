@@ -6,6 +6,7 @@ No generated service code is needed: a new service costs one line here.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -16,7 +17,15 @@ from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
 from countertop.client.errors import ConnectionLost, CountertopError, InvalidRequest, refusal, translate
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, operation_pb2, options_pb2, receipt_printer_pb2
+from countertop.v1 import (
+    claim_pb2,
+    device_pb2,
+    error_pb2,
+    id_reader_pb2,
+    operation_pb2,
+    options_pb2,
+    receipt_printer_pb2,
+)
 
 __all__ = ["Connection", "Outage", "consumes", "method_of"]
 
@@ -40,7 +49,8 @@ _OPTIONS = (
 )
 _Connectivity = grpc.ChannelConnectivity
 _FILES: tuple[FileDescriptor, ...] = tuple(
-    module.DESCRIPTOR for module in (device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
+    module.DESCRIPTOR
+    for module in (claim_pb2, device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
 )
 _METHODS: dict[type[Any], MethodDescriptor] = {
     message_factory.GetMessageClass(method.input_type): method
@@ -59,6 +69,8 @@ class Connection:
     def __init__(self, address: str, patience: float) -> None:
         self.address = address
         self.patience = patience
+        self._metadata = (("countertop-client", uuid.uuid4().hex),)
+        """The daemon serves clients in turn, and tells them apart by this."""
         self._made: grpc.aio.Channel | None = None
         self._callables: dict[type[Any], Any] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -152,7 +164,7 @@ class Connection:
                 request_serializer=kind.SerializeToString,
                 response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
             )
-        return self._callables[kind](request)
+        return self._callables[kind](request, metadata=self._metadata)
 
     def _explain_cancel(self) -> None:
         """Closing the channel cancels its calls; that must not look as if somebody had cancelled the task."""

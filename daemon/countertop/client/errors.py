@@ -142,6 +142,10 @@ _BY_REASON: dict[int, type[CountertopError]] = {
     error_pb2.REASON_TERMINAL_STOPPING: DeviceUnavailable,
     error_pb2.REASON_CANCELLED: OperationCancelled,
     error_pb2.REASON_OUTCOME_UNKNOWN: OutcomeUncertain,
+    error_pb2.REASON_EPOCH_CHANGED: OutcomeUncertain,
+    error_pb2.REASON_DEVICE_IN_MAINTENANCE: DeviceUnavailable,
+    error_pb2.REASON_CLAIMED_BY_OTHER: DeviceUnavailable,
+    error_pb2.REASON_JOURNAL_FAILED: DeviceUnavailable,
 }
 _LOSSES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}

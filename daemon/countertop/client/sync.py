@@ -211,6 +211,7 @@ class Operations(_Blocking[_counter.Operations]):
     list = _waiting(_counter.Operations.list)
     watch = _iterating(_counter.Operations.watch)
     cancel = _waiting(_counter.Operations.cancel)
+    resolve = _waiting(_counter.Operations.resolve)
 
 
 class Bench(_Blocking[_bench.Bench]):
@@ -274,6 +275,8 @@ class Counter(_Blocking[_counter.Counter]):
     start_check_health = _starting(_counter.Counter.start_check_health)
     reset = _waiting(_counter.Counter.reset)
     start_reset = _starting(_counter.Counter.start_reset)
+    set_maintenance = _waiting(_counter.Counter.set_maintenance)
+    statistics = _waiting(_counter.Counter.statistics)
     watch = _iterating(_counter.Counter.watch)
 
 

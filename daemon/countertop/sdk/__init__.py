@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
-    from countertop.sdk.device import Device, IdReader, Options, ReceiptPrinter, Run, internal_health
+    from countertop.sdk.device import (
+        Device,
+        Evidence,
+        IdReader,
+        Options,
+        ReceiptPrinter,
+        Run,
+        Settlement,
+        Unsettled,
+        internal_health,
+    )
     from countertop.sdk.errors import (
         CountertopError,
         DeviceFault,
@@ -34,6 +44,7 @@ __all__ = [
     "DriverSpec",
     "Emulator",
     "EmulatorSpec",
+    "Evidence",
     "IdReader",
     "InvalidRequest",
     "Link",
@@ -46,7 +57,9 @@ __all__ = [
     "ReceiptPrinter",
     "Run",
     "SerialLink",
+    "Settlement",
     "TcpLink",
+    "Unsettled",
     "hookimpl",
     "hookspec",
     "internal_health",
@@ -58,7 +71,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        "device": "Device IdReader Options ReceiptPrinter Run internal_health",
+        "device": "Device Evidence IdReader Options ReceiptPrinter Run Settlement Unsettled internal_health",
         "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault reason_info",
         "links": "Link LinkUrl SerialLink TcpLink open_link parse_link",
         "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +14,14 @@ from countertop.sdk.errors import CountertopError
 from countertop.sdk.links import Link, LinkUrl, open_link
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
-from countertop.v1.error_pb2 import PhysicalEffect
-from countertop.v1.operation_pb2 import PromptKind
+from countertop.v1.error_pb2 import PhysicalEffect, Reason
+from countertop.v1.operation_pb2 import Operation, PromptKind
 
-__all__ = ["Device", "IdReader", "Options", "ReceiptPrinter", "Run"]
+__all__ = ["Device", "Evidence", "IdReader", "Options", "ReceiptPrinter", "Run", "Settlement", "Unsettled"]
+
+Evidence: TypeAlias = Mapping[str, str | int | float | list[int]]
+"""What a driver needs to find out later what became of an operation: numbers and marks, never customer data. It is kept
+as JSON, at most 4096 bytes of it."""
 
 
 class Options(BaseModel):
@@ -54,15 +59,50 @@ class Run(Protocol):
         """Send one of the verb's own events (a message of the update's `payload`) to those who watch."""
         ...
 
-    async def commit_point(self, step: str) -> None:
-        """Say that the next byte has an effect in the world. From here on cancelling is too late, and a failure
-        whose effect the driver does not state is UNCERTAIN. Call it right before that byte.
+    def stop(self, reason: Reason, prompt: PromptKind = ...) -> None:
+        """The operation is STOPPED by something that a person can mend, until `working`."""
+        ...
+
+    async def commit_point(self, step: str, evidence: Evidence = ...) -> None:
+        """Say that the next byte has an effect in the world, and what `reconcile` needs to find out about it; returns
+        when that is on disk. From here on cancelling is too late, and a failure whose effect the driver does not state
+        is UNCERTAIN. Call it right before that byte; a second call replaces the evidence.
+
+        Raises CountertopError(JOURNAL_FAILED): nothing must be sent then.
         """
         ...
 
     def effect(self, effect: PhysicalEffect) -> None:
         """State what has happened in the world so far, for a failure that comes later."""
         ...
+
+    def used(self, medium: str, amount: float) -> None:
+        """Count what was used up ("paper_mm", 84.5), for the device's statistics."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An operation that had passed its commit point when the link broke or the daemon died."""
+
+    verb: str
+    """The driver's method: "print"."""
+    operation: Operation
+    """As it was last known; `progress` is how far it had surely come."""
+    evidence: Evidence = field(default_factory=dict)
+    """What its last `commit_point` was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a driver found out about an unsettled operation."""
+
+    effect: PhysicalEffect
+    """COMPLETE: it succeeded. NONE, PARTIAL: it failed. UNKNOWN: the device cannot tell, a person must look."""
+    message: str
+    """A complete sentence for people: what was found, and how."""
+    result: Message | None = None
+    """The verb's result; needed with COMPLETE."""
 
 
 class Device(ABC):
@@ -104,6 +144,15 @@ class Device(ABC):
     @abstractmethod
     async def status(self) -> DeviceStatus:
         """Ask the device how it is. Raises DeviceFault when it does not answer: it is then OFFLINE and reconnected."""
+
+    async def reconcile(self, unsettled: Unsettled) -> Settlement:
+        """Ask the device what became of an operation that had passed its commit point: process ids, counters, sensors.
+        Called after `connect` and before any other operation. Nothing may be repeated here; what the device still
+        holds of the operation must be finished or dropped when this returns.
+
+        Raises DeviceFault: the device is lost again, and is asked again when it is back.
+        """
+        return Settlement(error_pb2.PHYSICAL_EFFECT_UNKNOWN, "The device cannot tell what became of it.")
 
     async def reset(self, request: device_pb2.ResetDeviceRequest, run: Run) -> device_pb2.ResetDeviceResult:
         """Bring the device into its safe state. By default: just ask how it is."""

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 
 from countertop.sdk.links import parse_link
 from countertop.sdk.plugins import Emulator
+from countertop.server.claims import ClaimPolicy
 from countertop.server.config import Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
 from countertop.server.doors.grpc_door import GrpcDoor
 from countertop.server.emulation import start_emulators, stop_emulators
+from countertop.server.journal.journal import Journal
 from countertop.server.logs import logs_to
 from countertop.server.plugins import Plugins
 from countertop.server.runner import DeviceRunner, RunnerHooks
 from countertop.server.services.base import Service
 from countertop.server.services.bench import Bench
+from countertop.server.services.claims import Claims
 from countertop.server.services.devices import Devices
 from countertop.server.services.id_readers import IdReaders, document_of, photo_decoder
 from countertop.server.services.operations import Operations
@@ -50,9 +53,15 @@ class Daemon:
     def __init__(self, config: Config, *, plugins: Plugins | None = None) -> None:
         self.config = config
         self.plugins = plugins or Plugins()
-        self.terminal = Terminal(config.terminal.id, self.plugins)
+        self._terminal: Terminal | None = None
         self._emulators: dict[str, Emulator] = {}
         self._door: GrpcDoor | None = None
+
+    @property
+    def terminal(self) -> Terminal:
+        """What is served; there from the start of the daemon on."""
+        assert self._terminal is not None, "started"
+        return self._terminal
 
     @property
     def addresses(self) -> list[str]:
@@ -71,12 +80,21 @@ class Daemon:
         await self.stop()
 
     async def _start(self) -> None:
-        hooks = RunnerHooks(photo_decoder(self.plugins), lambda message: document_of(message) is not None)
+        journal = Journal(Path(self.config.terminal.state_dir))
+        claims = self.config.claims
+        policy = ClaimPolicy(claims.grace_seconds, claims.handover_seconds, claims.revoke_without_answer)
+        self._terminal = Terminal(self.config.terminal.id, self.plugins, journal, policy)
+        refine, wants_refining = photo_decoder(self.plugins), lambda message: document_of(message) is not None
+        hooks = RunnerHooks(refine, wants_refining, self.terminal.commit)
         for device in self.config.devices:
-            self.terminal.runners[device.id] = self._runner(device, hooks)
+            self.terminal.add(self._runner(device, hooks))
         if any(device.emulator_options for device in self.config.devices):
             await self._start_emulators()  # a mistake in their options must be found before anybody is served
-        self._door = GrpcDoor(self._services())
+        services = self._services()
+        for service in services:
+            self.terminal.verbs.update({verb.name: verb for verb in service.verbs.values()})
+        self.terminal.restore()
+        self._door = GrpcDoor(services)
         for address in self.config.listen.addresses:
             self._door.listen(address)
         await self._door.start()
@@ -94,7 +112,7 @@ class Daemon:
             self.terminal.runners[device_id].view.device.link = emulator.link_url
 
     def _services(self) -> list[Service]:
-        kinds: list[type[Service]] = [Devices, Operations, IdReaders, ReceiptPrinters]
+        kinds: list[type[Service]] = [Devices, Operations, Claims, IdReaders, ReceiptPrinters]
         if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
         return [kind(self.terminal) for kind in kinds]
@@ -120,13 +138,15 @@ class Daemon:
             driver, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
             return driver(url, driver.options_type.model_validate(config.options))
 
-        return DeviceRunner(view, load, hooks)
+        return DeviceRunner(view, load, hooks, serial=config.serial)
 
     async def stop(self) -> None:
         """Drain and stop: running operations get `drain_seconds`, then they are cancelled; all within STOP_SECONDS
         more. Safe to call twice.
         """
         drain = self.config.terminal.drain_seconds
+        if self._terminal is None:
+            return
         try:
             async with asyncio.timeout(drain + STOP_SECONDS):
                 await self.terminal.stop(drain)
@@ -137,6 +157,7 @@ class Daemon:
         emulators, self._emulators = self._emulators, {}
         await stop_emulators(emulators)
         self.terminal.operations.close()
+        self.terminal.journal.close()
 
 
 def _calm_the_collector() -> None:

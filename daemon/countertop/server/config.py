@@ -6,9 +6,19 @@ import os
 import re
 import socket
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-__all__ = ["Config", "ConfigError", "DeviceConfig", "ListenConfig", "TerminalConfig", "default_socket"]
+__all__ = [
+    "ClaimConfig",
+    "Config",
+    "ConfigError",
+    "DeviceConfig",
+    "ListenConfig",
+    "TerminalConfig",
+    "default_socket",
+    "default_state_dir",
+]
 
 
 class ConfigError(Exception):
@@ -34,6 +44,17 @@ def default_socket() -> str:
     return f"unix:/tmp/countertop-{os.geteuid()}/countertop.sock"
 
 
+def default_state_dir() -> str:
+    """What systemd gives (StateDirectory=), else the user's state directory."""
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return given
+    if os.geteuid() == 0 and "XDG_STATE_HOME" not in os.environ:
+        return "/var/lib/countertop"
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return f"{home}/countertop"
+
+
 @dataclass(slots=True)
 class TerminalConfig:
     """`[terminal]`"""
@@ -41,6 +62,8 @@ class TerminalConfig:
     id: str = field(default_factory=_terminal_id)
     drain_seconds: float = 5.0
     """How long running operations may take to end when the daemon stops, 0 to 60."""
+    state_dir: str = field(default_factory=lambda: default_state_dir())
+    """Where the journal lies; one daemon each."""
 
 
 @dataclass(slots=True)
@@ -59,9 +82,29 @@ class DeviceConfig:
     link: str = ""
     emulator: str = ""
     enabled: bool = True
+    serial: str = ""
+    """Serial number that must answer on the link; empty for any."""
+    isolation: Literal["none", "process"] = "none"
+    """"process" runs the driver in a process of its own."""
+    memory_mb: int = 0
+    """Most memory of that process, in MiB beyond what it starts with, 16 to 65536; 0 for no limit."""
+    hang_seconds: float = 5.0
+    """How long that process may fail to answer before it is ended, 0.5 to 600."""
     options: dict[str, Any] = field(default_factory=dict)
     emulator_options: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ClaimConfig:
+    """`[claims]`"""
+
+    grace_seconds: float = 5.0
+    """How long a claim waits for its holder when the stream breaks, 0 to 60."""
+    handover_seconds: float = 10.0
+    """How long a holder may take to answer when somebody waits, 0 to 600."""
+    revoke_without_answer: bool = False
+    """Take the devices from a holder that does not answer."""
 
 
 @dataclass(slots=True)
@@ -70,6 +113,7 @@ class Config:
 
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
     listen: ListenConfig = field(default_factory=ListenConfig)
+    claims: ClaimConfig = field(default_factory=ClaimConfig)
     devices: list[DeviceConfig] = field(default_factory=list)
 
     @classmethod

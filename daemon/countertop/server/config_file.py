@@ -6,12 +6,12 @@ import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from countertop.sdk.links import parse_link
-from countertop.server.config import Config, ConfigError, DeviceConfig, ListenConfig, TerminalConfig
+from countertop.server.config import ClaimConfig, Config, ConfigError, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
 
 __all__ = ["check_addresses", "load_config"]
@@ -39,6 +39,7 @@ class _Strict(BaseModel):
 class _Terminal(_Strict):
     id: Id = ""
     drain_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+    state_dir: Annotated[str, Field(pattern=r"^/")] = ""
 
 
 class _Listen(_Strict):
@@ -47,12 +48,22 @@ class _Listen(_Strict):
     _loopback = field_validator("addresses")(check_addresses)
 
 
+class _Claims(_Strict):
+    grace_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+    handover_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
+    revoke_without_answer: bool = False
+
+
 class _Device(_Strict):
     id: Id
     driver: str = ""
     link: str = ""
     emulator: str = ""
     enabled: bool = True
+    serial: Annotated[str, Field(max_length=64)] = ""
+    isolation: Literal["none", "process"] = "none"
+    memory_mb: Annotated[int, Field(ge=0, le=65536)] = 0
+    hang_seconds: Annotated[float, Field(ge=0.5, le=600)] = 0.5
     options: dict[str, Any] = {}
     emulator_options: dict[str, Any] = {}
     labels: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]] = {}
@@ -71,6 +82,7 @@ class _Device(_Strict):
 class _File(_Strict):
     terminal: _Terminal = Field(default_factory=_Terminal)
     listen: _Listen = Field(default_factory=_Listen)
+    claims: _Claims = Field(default_factory=_Claims)
     devices: Annotated[list[_Device], Field(max_length=64)] = []
 
     @model_validator(mode="after")
@@ -82,7 +94,13 @@ class _File(_Strict):
         return self
 
 
-for _model, _plain in ((_Terminal, TerminalConfig), (_Listen, ListenConfig), (_Device, DeviceConfig), (_File, Config)):
+for _model, _plain in (
+    (_Terminal, TerminalConfig),
+    (_Listen, ListenConfig),
+    (_Claims, ClaimConfig),
+    (_Device, DeviceConfig),
+    (_File, Config),
+):
     assert set(_model.model_fields) == {item.name for item in fields(_plain)}, f"{_model} and {_plain} differ"
 
 
@@ -105,6 +123,7 @@ def load_config(path: Path, plugins: Plugins) -> Config:
     return Config(
         terminal=TerminalConfig(**file.terminal.given()),
         listen=ListenConfig(**file.listen.given()),
+        claims=ClaimConfig(**file.claims.given()),
         devices=[DeviceConfig(**device.given()) for device in file.devices],
     )
 

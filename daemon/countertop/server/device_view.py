@@ -30,6 +30,13 @@ class DeviceView:
         """Why the device is OFFLINE; None while it answers or was not tried yet."""
         return self.device.failure if self.device.state == device_pb2.DEVICE_STATE_OFFLINE else None
 
+    def maintain(self, reason: str | None) -> None:
+        """People take it into maintenance for a reason, or with None back into use."""
+        into = reason is not None
+        self.device.admin_state = device_pb2.ADMIN_STATE_MAINTENANCE if into else device_pb2.ADMIN_STATE_ENABLED
+        self.device.maintenance_reason = reason or ""
+        self._update()
+
     def connecting(self) -> None:
         """The driver tries to reach it. A device that was OFFLINE stays so until it answers."""
         if self.device.state != device_pb2.DEVICE_STATE_OFFLINE:

@@ -1,20 +1,24 @@
-"""The terminal's one event stream: numbered without holes, kept in a bounded ring.
+"""The terminal's one event stream: numbered without holes, kept in a bounded ring, and on the disk.
 
 Watchers hold no queue of their own: each has only its place in the ring, so that a slow watcher costs nothing and
-slows nobody. One that falls out of the ring is told so.
+slows nobody. One that falls out of the ring is told so. An event is shown only when the journal has it, so that no
+number is ever given twice, whatever becomes of the daemon. It is serialised once, for the disk and all watchers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 
+from countertop.server.journal.journal import Journal
 from countertop.server.times import stamp
-from countertop.v1.device_pb2 import Event
+from countertop.v1.device_pb2 import Event, WatchEventsResponse
 
 __all__ = ["EventLog", "FellBehind"]
+
+_PAGE = 500
+_EVENT_TAG = bytes([WatchEventsResponse.EVENT_FIELD_NUMBER << 3 | 2])
 
 
 class FellBehind(Exception):
@@ -26,35 +30,51 @@ class FellBehind(Exception):
 
 
 class EventLog:
-    """A ring of the last `capacity` events, numbered 1, 2, 3 … within one `epoch`."""
+    """A ring of the last `capacity` events, numbered 1, 2, 3 … within the journal's epoch."""
 
-    def __init__(self, capacity: int = 10_000) -> None:
-        self.epoch = secrets.token_hex(6)
-        self.sequence = 0
-        self._ring: deque[Event] = deque(maxlen=capacity)
+    def __init__(self, journal: Journal, capacity: int = 10_000) -> None:
+        self._journal = journal
+        self._ring: deque[bytes] = deque(maxlen=capacity)
+        self._capacity = capacity
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
+        self.sequence = journal.last_event
+        """The last event that happened."""
+        self.published = self.sequence
+        """The last event that is written, and shown."""
+        journal.on_events = self._written
+
+    @property
+    def epoch(self) -> str:
+        """What the numbers belong to."""
+        return self._journal.epoch
 
     @property
     def oldest(self) -> int:
         """Sequence of the oldest event kept; one more than `sequence` when there is none."""
-        return self.sequence - len(self._ring) + 1
+        in_memory = self.sequence - len(self._ring) + 1
+        return max(min(self._journal.oldest_event, in_memory), self.sequence - self._capacity + 1)
 
     def bookmark(self, sequence: int) -> str:
         """The bookmark that stands behind an event."""
         return f"{self.epoch}:{sequence}"
 
     def append(self, event: Event) -> int:
-        """Number and keep an event, wake the watchers, return its number. The event must not change afterwards."""
+        """Number and keep an event, and return its number; watchers have it when it is written."""
         stamp(event.time)
-        self._ring.append(event)
         self.sequence += 1
-        self._wake()
+        body = event.SerializeToString()
+        self._ring.append(self._response(self.sequence, body))
+        self._journal.put_event(self.sequence, body)
         return self.sequence
 
     def close(self) -> None:
         """End every `follow` once it has yielded what there is."""
         self._closed = True
+        self._wake()
+
+    def _written(self, sequence: int) -> None:
+        self.published = max(self.published, sequence)
         self._wake()
 
     def _wake(self) -> None:
@@ -63,15 +83,33 @@ class EventLog:
             if not future.done():
                 future.set_result(None)
 
-    def after(self, sequence: int) -> list[tuple[int, Event]]:
-        """Events after a sequence. Raises FellBehind when some of them are gone."""
+    def _response(self, sequence: int, body: bytes) -> bytes:
+        """A serialised WatchEventsResponse."""
+        head = WatchEventsResponse(sequence=sequence, bookmark=self.bookmark(sequence)).SerializeToString()
+        return head + _EVENT_TAG + _varint(len(body)) + body
+
+    def after(self, sequence: int) -> list[tuple[int, bytes]]:
+        """Events after a sequence that are shown, as serialised WatchEventsResponses; at most some hundreds that only
+        the disk has, then more at the next call. Raises FellBehind when some of them are gone.
+        """
         if sequence + 1 < self.oldest:
             raise FellBehind(self.oldest)
-        first = self.oldest
-        return [(first + index, self._ring[index]) for index in range(sequence + 1 - first, len(self._ring))]
+        first = self.sequence - len(self._ring) + 1
+        if sequence + 1 < first:
+            found = self._journal.events(sequence, min(_PAGE, first - 1 - sequence))
+            if not found or found[0][0] != sequence + 1:
+                raise FellBehind(first)
+            return [(number, self._response(number, body)) for number, body in found]
+        return [(first + index, self._ring[index]) for index in range(sequence + 1 - first, self.published + 1 - first)]
 
-    async def follow(self, sequence: int, idle: float) -> AsyncIterator[tuple[int, Event | None]]:
-        """Yield each event after `sequence` as it comes; (last sequence, None) after `idle` seconds without one.
+    async def until(self, sequence: int) -> None:
+        """Wait until an event is written."""
+        while self.published < sequence and not self._closed:
+            await self._arrival(None)
+
+    async def follow(self, sequence: int, idle: float) -> AsyncIterator[tuple[int, bytes | None]]:
+        """Yield each event after `sequence` as it comes, as a serialised WatchEventsResponse; (last sequence, None)
+        after `idle` seconds without one.
 
         Ends after `close`. Raises FellBehind when the reader is slower than the ring is long.
         """
@@ -88,7 +126,7 @@ class EventLog:
                 if not await self._arrival(idle):
                     yield sequence, None
 
-    async def _arrival(self, seconds: float) -> bool:
+    async def _arrival(self, seconds: float | None) -> bool:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
@@ -99,3 +137,12 @@ class EventLog:
         finally:
             self._waiting.discard(future)
         return True
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

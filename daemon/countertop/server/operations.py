@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property
@@ -13,25 +15,28 @@ from typing import Any
 from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
-from countertop.server.states import CANCELLED, FAILED, FINAL, QUEUED, RUNNING, SUCCEEDED, UNCERTAIN, WAYS
+from countertop.server.caller import CALLER
+from countertop.server.journal.batch import OperationRow
+from countertop.server.redact import holds_customer_data
+from countertop.server.states import CANCELLED, FAILED, FINAL, QUEUED, RUNNING, STOPPED, SUCCEEDED, UNCERTAIN, WAYS
 from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import error_pb2
-from countertop.v1.error_pb2 import Failure, Reason
-from countertop.v1.operation_pb2 import Operation, OperationState
+from countertop.v1.error_pb2 import Failure, PhysicalEffect, Reason
+from countertop.v1.operation_pb2 import Operation, OperationState, Resolution
 
-__all__ = ["OperationRecord", "OperationStore", "fingerprint"]
+__all__ = ["OperationRecord", "OperationStore", "fingerprint", "seconds"]
 
 MAX_PENDING_EVENTS = 10_000
 """Events that a follower may lag behind before it is ended."""
 
 
 def fingerprint(verb: Verb, request: Any) -> bytes:
-    """SHA-256 over verb and request, without the call's own times: what makes two requests the same."""
+    """SHA-256 over verb and request, without what belongs to the call alone: what makes two requests the same."""
     bare = type(request)()
     bare.CopyFrom(request)
-    bare.options.ClearField("timeout")
-    bare.options.ClearField("queue_timeout")
+    for field in ("timeout", "queue_timeout", "claim_token", "epoch"):
+        bare.options.ClearField(field)
     return hashlib.sha256(verb.name.encode() + b"\0" + bare.SerializeToString(deterministic=True)).digest()
 
 
@@ -51,20 +56,39 @@ class _Follower:
 class OperationRecord:
     """One operation with its request, its followers and its result."""
 
-    def __init__(self, verb: Verb, request: Any, on_change: Callable[[OperationRecord], None]) -> None:
-        options = request.options
+    def __init__(self, verb: Verb, operation: Operation, on_change: Callable[[OperationRecord], None]) -> None:
         self.verb = verb
-        self.request = request
+        self.operation = operation
+        self.request: Any = None
+        self.caller = CALLER.get()
+        self.claim_token = ""
         self.committed = False
+        self.evidence: dict[str, Any] = {}
+        self.used: dict[str, float] = {}
         self.result: Message | None = None
         self.result_dropped = False
         self.task: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.interrupted_by: Reason | None = None
         self.cancel_requested = False
-        self.timeout = _seconds(options, "timeout", verb.default_timeout, least=0.1)
-        self.queue_timeout = _seconds(options, "queue_timeout", 30.0, least=0.0)
-        self.operation = Operation(
+        self._left = False
+        self.timeout = verb.default_timeout
+        self.queue_timeout = 30.0
+        self.queue_until = 0.0
+        """Unix time up to which it may wait."""
+        self._on_change = on_change
+        self._payloads: dict[str, Message] = {}
+        self._followers: set[_Follower] = set()
+        self.done = asyncio.Event()
+        """It ended, and the journal has that where it is kept there."""
+
+    @classmethod
+    def asked(cls, verb: Verb, request: Any, on_change: Callable[[OperationRecord], None]) -> OperationRecord:
+        """A new one. Raises InvalidRequest."""
+        options = request.options
+        timeout = _seconds(options, "timeout", verb.default_timeout, least=0.1)
+        queue_timeout = _seconds(options, "queue_timeout", 30.0, least=0.0)
+        operation = Operation(
             id=options.operation_id or secrets.token_hex(16),
             device_id=request.device_id,
             verb=verb.name,
@@ -74,11 +98,61 @@ class OperationRecord:
             physical_effect=error_pb2.PHYSICAL_EFFECT_NONE,
             revision=1,
         )
-        stamp(self.operation.created)
-        self._on_change = on_change
-        self._payloads: dict[str, Message] = {}
-        self._followers: set[_Follower] = set()
-        self.done = asyncio.Event()
+        stamp(operation.created)
+        record = cls(verb, operation, on_change)
+        record.request, record.claim_token = request, options.claim_token
+        record.timeout, record.queue_timeout = timeout, queue_timeout
+        record.queue_until = time.time() + queue_timeout
+        return record
+
+    @classmethod
+    def restored(cls, verb: Verb, row: OperationRow, on_change: Callable[[OperationRecord], None]) -> OperationRecord:
+        """One that the journal kept. One that had passed its commit point is STOPPED until it is known what became of
+        it; one that had not is QUEUED again, and waits for its client to send the request again.
+        """
+        operation = Operation.FromString(row.body or b"")
+        record = cls(verb, operation, on_change)
+        record.fingerprint = row.digest
+        record.committed, record.queue_until = row.committed, row.queue_until
+        record.evidence = json.loads(row.evidence) if row.evidence else {}
+        if record.ended:
+            record.done.set()
+            if row.result is not None:
+                record.result = verb.result_type.FromString(row.result)
+            record.result_dropped = operation.state == SUCCEEDED and row.result is None
+            return record
+        operation.state = STOPPED if row.committed else QUEUED
+        for name in ("prompt", "stopped_by", "queue_position"):
+            operation.ClearField(name)
+        if row.committed:
+            operation.stopped_by = error_pb2.REASON_INTERRUPTED
+        else:
+            operation.ClearField("started")
+            operation.ClearField("progress")
+        record.queue_timeout = max(0.0, row.queue_until - time.time())
+        return record
+
+    def take_up(self, request: Any) -> None:
+        """Give a restored operation the request that its client sent again."""
+        self.request, self.claim_token = request, request.options.claim_token
+        self.caller = CALLER.get()
+        self.timeout = _seconds(request.options, "timeout", self.verb.default_timeout, least=0.1)
+        self.queue_timeout = max(0.0, self.queue_until - time.time())
+
+    def row(self) -> OperationRow:
+        """As the journal keeps it: no request, and no result that holds customer data."""
+        kept = self.result is not None and not holds_customer_data(self.result)
+        return OperationRow(
+            id=self.id,
+            digest=self.fingerprint,
+            state=self.operation.state,
+            committed=self.committed,
+            queue_until=self.queue_until,
+            ended=self.operation.ended.seconds + self.operation.ended.nanos / 1e9 if self.ended else None,
+            body=self.operation.SerializeToString(),
+            result=self.result.SerializeToString() if kept and self.result is not None else None,
+            evidence=json.dumps(self.evidence) if self.evidence else None,
+        )
 
     @cached_property
     def fingerprint(self) -> bytes:
@@ -117,7 +191,6 @@ class OperationRecord:
         self.touch()
         if state in FINAL:
             self.timer = None
-            self.done.set()
 
     def touch(self) -> None:
         """Tell everybody that a field changed."""
@@ -146,12 +219,8 @@ class OperationRecord:
     def fail(self, failure: Failure) -> None:
         """End badly: CANCELLED, UNCERTAIN or FAILED follow from reason and effect."""
         operation = self.operation
-        effect = operation.physical_effect
+        effect = self.effect_of(failure)
         fault = failure.device_fault if failure.HasField("device_fault") else None
-        if fault is not None and fault.physical_effect:
-            effect = fault.physical_effect
-        elif self.committed and effect == error_pb2.PHYSICAL_EFFECT_NONE:
-            effect = error_pb2.PHYSICAL_EFFECT_UNKNOWN
         state = FAILED
         if effect == error_pb2.PHYSICAL_EFFECT_UNKNOWN:
             state = UNCERTAIN
@@ -162,9 +231,34 @@ class OperationRecord:
         operation.failure.CopyFrom(failure)
         self.move(state, physical_effect=effect)
 
+    def effect_of(self, failure: Failure) -> PhysicalEffect:
+        """What has happened in the world when it fails so."""
+        effect = self.operation.physical_effect
+        if failure.HasField("device_fault") and failure.device_fault.physical_effect:
+            return failure.device_fault.physical_effect
+        if self.committed and effect == error_pb2.PHYSICAL_EFFECT_NONE:
+            return error_pb2.PHYSICAL_EFFECT_UNKNOWN
+        return effect
+
+    def leave(self) -> None:
+        """The daemon ends before it is known what became of this one: streams end without an outcome."""
+        self._left = True
+        for follower in self._followers:
+            follower.wake.set()
+
+    def resolve(self, resolution: Resolution) -> None:
+        """Add a person's word. Raises CountertopError(NOT_UNCERTAIN)."""
+        if self.operation.state != UNCERTAIN or self.operation.HasField("resolution"):
+            raise CountertopError(
+                error_pb2.REASON_NOT_UNCERTAIN,
+                f"The operation {self.id!r} is not UNCERTAIN, or somebody has given a word on it already.",
+            )
+        self.operation.resolution.CopyFrom(resolution)
+        self.touch()
+
     def forget_result(self) -> None:
         """Drop what may hold customer data."""
-        if self.result is not None:
+        if self.result is not None and holds_customer_data(self.result):
             self.result, self.result_dropped = None, True
         self._payloads.clear()
         if self.request is not None:
@@ -187,36 +281,56 @@ class OperationRecord:
                 if follower.changed:
                     follower.changed = False
                     ended = self.ended
+                    if ended:
+                        await self.done.wait()  # nobody is told an outcome that a crash could take back
                     yield self.verb.update(self.operation, self.result if ended else None)
                     if ended:
                         return
+                if self._left:
+                    raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
         finally:
             self._followers.discard(follower)
 
 
-def _seconds(options: Any, field: str, default: float, least: float) -> float:
-    if not options.HasField(field):
+def seconds(message: Any, field: str, default: float, least: float = 0.0, prefix: str = "") -> float:
+    """A duration field in seconds. Raises InvalidRequest unless it is `least` to 600 s."""
+    if not message.HasField(field):
         return default
-    duration = getattr(options, field)
-    seconds: float = duration.seconds + duration.nanos / 1e9
-    if not least <= seconds <= 600:
-        raise InvalidRequest({f"options.{field}": f"expected {least:g} s to 600 s, got {seconds:g} s"})
-    return seconds
+    duration = getattr(message, field)
+    found: float = duration.seconds + duration.nanos / 1e9
+    if not least <= found <= 600:
+        raise InvalidRequest({f"{prefix}{field}": f"expected {least:g} s to 600 s, got {found:g} s"})
+    return found
+
+
+def _seconds(options: Any, field: str, default: float, least: float) -> float:
+    return seconds(options, field, default, least, "options.")
 
 
 class OperationStore:
     """Remembers operations: those that go on, and the last `capacity` that ended.
 
-    Results, which may hold customer data, are dropped `reads_seconds` or `consumes_seconds` after the end.
+    Results that hold customer data are dropped `reads_seconds` or `consumes_seconds` after the end. `find` looks in the
+    journal for those that are not remembered.
     """
 
-    def __init__(self, capacity: int = 10_000, reads_seconds: float = 60.0, consumes_seconds: float = 3600.0) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], OperationRecord | None] = lambda operation_id: None,
+        capacity: int = 10_000,
+        reads_seconds: float = 60.0,
+        consumes_seconds: float = 3600.0,
+    ) -> None:
+        self._find = find
         self._records: dict[str, OperationRecord] = {}
         self._ended: deque[str] = deque()
         self._capacity = capacity
         self._keep = {False: reads_seconds, True: consumes_seconds}
         self._results: dict[bool, deque[tuple[float, OperationRecord]]] = {False: deque(), True: deque()}
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def __contains__(self, operation_id: str) -> bool:
+        return operation_id in self._records
 
     def __iter__(self) -> Iterator[OperationRecord]:
         """From the oldest to the newest."""
@@ -228,7 +342,7 @@ class OperationStore:
 
     def get(self, operation_id: str) -> OperationRecord:
         """Raises CountertopError(OPERATION_NOT_FOUND)."""
-        record = self._records.get(operation_id)
+        record = self._records.get(operation_id) or self._find(operation_id)
         if record is None:
             raise CountertopError(
                 error_pb2.REASON_OPERATION_NOT_FOUND, f"No operation {operation_id!r} is known on this terminal."
@@ -240,7 +354,8 @@ class OperationStore:
 
         Raises CountertopError: OPERATION_ID_REUSED for another request, OPERATION_EXPIRED when its result is gone.
         """
-        record = self._records.get(request.options.operation_id)
+        operation_id = request.options.operation_id
+        record = self._records.get(operation_id) or (self._find(operation_id) if verb.consumes else None)
         if record is None:
             return None
         if record.fingerprint != fingerprint(verb, request):

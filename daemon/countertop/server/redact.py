@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-__all__ = ["MASK", "redacted"]
+__all__ = ["MASK", "holds_customer_data", "redacted"]
 
 MASK = "[redacted]"
 
@@ -31,3 +31,19 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
 
 def _bytes(value: Any) -> Any:
     return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def holds_customer_data(message: Message) -> bool:
+    """A marked field is set, at any depth."""
+    return any(
+        field.GetOptions().debug_redact or any(map(holds_customer_data, _messages(field, value)))
+        for field, value in message.ListFields()
+    )
+
+
+def _messages(field: FieldDescriptor, value: Any) -> list[Message]:
+    if field.message_type is None:
+        return []
+    if field.message_type.GetOptions().map_entry:
+        return [item for item in value.values() if isinstance(item, Message)]
+    return list(value) if field.is_repeated else [value]

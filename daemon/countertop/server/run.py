@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from google.protobuf.message import Message
 
 from countertop.server.operations import OperationRecord
-from countertop.server.states import RUNNING, WAITING
-from countertop.v1.error_pb2 import PhysicalEffect
+from countertop.server.states import RUNNING, STOPPED, WAITING
+from countertop.v1 import operation_pb2
+from countertop.v1.error_pb2 import PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import PromptKind
 
-__all__ = ["OperationRun", "Refine"]
+__all__ = ["Commit", "OperationRun", "Refine"]
+
+MAX_EVIDENCE = 4096
+Commit = Callable[[OperationRecord], Awaitable[None]]
+"""Puts an operation that is about to take effect on the disk. Raises CountertopError(JOURNAL_FAILED)."""
 
 Refine = Callable[[Message], Awaitable[None]]
 """Completes a message that a driver made (a decoded photo) before anybody sees it."""
@@ -21,8 +28,11 @@ Refine = Callable[[Message], Awaitable[None]]
 class OperationRun:
     """Implements `countertop.sdk.Run` for one operation; `wants_refining` tells for which messages `refine` matters."""
 
-    def __init__(self, record: OperationRecord, refine: Refine, wants_refining: Callable[[Message], bool]) -> None:
+    def __init__(
+        self, record: OperationRecord, refine: Refine, wants_refining: Callable[[Message], bool], commit: Commit
+    ) -> None:
         self._record = record
+        self._commit = commit
         self._refine = refine
         self._wants_refining = wants_refining
         self._deadline = asyncio.get_running_loop().time() + record.timeout
@@ -81,12 +91,36 @@ class OperationRun:
             await self._outbox
             self._outbox = None
 
-    async def commit_point(self, step: str) -> None:
-        """The next byte has an effect in the world: cancelling is too late from here on."""
-        if self._record.cancel_requested:
+    def stop(self, reason: Reason, prompt: operation_pb2.PromptKind = operation_pb2.PROMPT_KIND_UNSPECIFIED) -> None:
+        """Held by something that a person can mend."""
+        operation = self._record.operation
+        if operation.state != STOPPED or (operation.stopped_by, operation.prompt) != (reason, prompt):
+            self._record.move(STOPPED, stopped_by=reason, prompt=prompt)
+
+    async def commit_point(self, step: str, evidence: Mapping[str, Any] | None = None) -> None:
+        """The next byte has an effect in the world: cancelling is too late from here on. Returns when the disk has it.
+
+        Raises CountertopError(JOURNAL_FAILED), ValueError for evidence that is no JSON or longer than 4096 bytes.
+        """
+        record = self._record
+        if record.cancel_requested:
             # the wish came between two awaits of the driver: it still wins, nothing has left yet
             raise asyncio.CancelledError
-        self._record.committed = True
+        kept = dict(evidence or {})
+        size = len(json.dumps(kept))
+        if size > MAX_EVIDENCE:
+            raise ValueError(f"expected evidence of at most {MAX_EVIDENCE} bytes, got {size}")
+        before = (record.committed, record.evidence)
+        record.committed, record.evidence = True, kept
+        try:
+            await self._commit(record)
+        except BaseException:
+            record.committed, record.evidence = before  # nothing has left yet
+            raise
+
+    def used(self, medium: str, amount: float) -> None:
+        """Count what was used up."""
+        self._record.used[medium] = self._record.used.get(medium, 0.0) + amount
 
     def effect(self, effect: PhysicalEffect) -> None:
         """State what has happened in the world so far."""

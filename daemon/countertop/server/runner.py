@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,11 +12,14 @@ from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.device_view import DeviceView
+from countertop.server.fair_queue import FairQueue
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
-from countertop.server.run import OperationRun, Refine
+from countertop.server.run import Commit, OperationRun, Refine
+from countertop.server.settling import Settling, interrupted
 from countertop.server.states import FINAL, QUEUED, RUNNING
 from countertop.v1 import device_pb2, error_pb2
+from countertop.v1.device_pb2 import DeviceInfo
 from countertop.v1.error_pb2 import Failure
 
 if TYPE_CHECKING:
@@ -39,29 +41,42 @@ class Limits:
     """How much longer than its time a verb may take before it is cancelled."""
     let_go = 3.0
     """How long a cancelled driver call may take to end."""
-    backoff = (0.1, 0.2, 0.5, 1.0, 2.0)
+    backoff = (0.1, 0.2, 0.5, 1.0)
     """Waits between attempts to connect; the last one repeats. A device that returns is READY within 2 s."""
+    settle = 20.0
+    """How long a device that was lost in the middle of an operation may take to be back and tell what became of it."""
+    settle_after_restart = 60.0
+    """The same, when it was the daemon that was lost."""
 
 
 class RunnerHooks:
-    """What the daemon adds to a driver's messages."""
+    """What the daemon adds to a driver's work: messages made complete, commit points put on the disk."""
 
-    def __init__(self, refine: Refine, wants_refining: Callable[[Message], bool]) -> None:
+    def __init__(self, refine: Refine, wants_refining: Callable[[Message], bool], commit: Commit) -> None:
         self.refine = refine
         self.wants_refining = wants_refining
+        self.commit = commit
 
 
 class DeviceRunner:
     """Owns one device's driver. `load` makes a fresh driver instance; it may raise, which leaves the device listed."""
 
     def __init__(
-        self, view: DeviceView, load: Callable[[], Driver], hooks: RunnerHooks, limits: type[Limits] = Limits
+        self,
+        view: DeviceView,
+        load: Callable[[], Driver],
+        hooks: RunnerHooks,
+        limits: type[Limits] = Limits,
+        serial: str = "",
     ) -> None:
         self.view = view
+        self.on_connected: Callable[[DeviceInfo], object] = lambda info: None
+        self._serial = serial
         self._load = load
         self._hooks = hooks
         self._limits = limits
-        self._queue: deque[OperationRecord] = deque()
+        self._queue = FairQueue()
+        self._settling = Settling(self.id, self._as_ours)
         self._wake = asyncio.Event()
         self._driver: Driver | None = None
         self._running: OperationRecord | None = None
@@ -69,6 +84,8 @@ class DeviceRunner:
         self._stopping = False
         self._fresh = False
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._drained = asyncio.Event()
+        self._drained.set()
 
     @property
     def id(self) -> str:
@@ -83,6 +100,7 @@ class DeviceRunner:
         """Take no new work, let what runs end for `drain` seconds, then cancel it, and disconnect."""
         self._stopping = True
         self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
+        self._settling.close()
         running = self._running
         if running is not None:
             with suppress(TimeoutError):
@@ -100,12 +118,9 @@ class DeviceRunner:
     def submit(self, record: OperationRecord, *, first: bool = False) -> None:
         """Queue an operation.
 
-        Raises CountertopError: QUEUE_FULL, DEVICE_OFFLINE, DEVICE_DISABLED, TERMINAL_STOPPING.
+        Raises CountertopError: QUEUE_FULL, DEVICE_OFFLINE, DEVICE_DISABLED, DEVICE_IN_MAINTENANCE, TERMINAL_STOPPING.
         """
-        if self._stopping:
-            raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
-        if self.view.device.admin_state != device_pb2.ADMIN_STATE_ENABLED:
-            raise CountertopError(error_pb2.REASON_DEVICE_DISABLED, f"The device {self.id} is out of service.")
+        self._check_admission()
         if len(self._queue) >= self._limits.queue:
             raise CountertopError(
                 error_pb2.REASON_QUEUE_FULL, f"{len(self._queue)} operations wait for {self.id}, which is its limit."
@@ -116,11 +131,47 @@ class DeviceRunner:
             self._queue.appendleft(record)
         else:
             self._queue.append(record)
+        self._drained.clear()
         loop = asyncio.get_running_loop()
         timer = loop.call_later(record.queue_timeout, self._queue_time_is_up, record)
         record.timer = timer
         self._queue_changed()
         self._wake.set()
+
+    def _check_admission(self) -> None:
+        if self._stopping:
+            raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
+        device = self.view.device
+        if device.admin_state == device_pb2.ADMIN_STATE_MAINTENANCE:
+            why = f": {device.maintenance_reason}" if device.maintenance_reason else "."
+            message = f"The device {self.id} is in maintenance{why}"
+            raise CountertopError(error_pb2.REASON_DEVICE_IN_MAINTENANCE, message)
+        if device.admin_state != device_pb2.ADMIN_STATE_ENABLED:
+            raise CountertopError(error_pb2.REASON_DEVICE_DISABLED, f"The device {self.id} is out of service.")
+
+    def adopt(self, record: OperationRecord) -> None:
+        """Find out what became of an operation that had passed its commit point when the daemon died."""
+        self._settling.hold(record, interrupted(), self._limits.settle_after_restart)
+
+    def nudge(self) -> None:
+        """Something happened on the device's link: look at once."""
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing runs and nothing waits."""
+        await self._drained.wait()
+
+    def claim_ended(self, token: str) -> None:
+        """End what the claim's holder has left here and that has not taken effect."""
+        error = CountertopError(error_pb2.REASON_CLAIM_LOST)
+        for record in [record for record in self._queue if record.claim_token == token]:
+            self._queue.remove(record)
+            self._end(record, error)
+        self._queue_changed()
+        running = self._running
+        if running is not None and running.claim_token == token and not running.committed and running.task is not None:
+            running.interrupted_by = error_pb2.REASON_CLAIM_LOST
+            running.task.cancel()
 
     def cancel(self, record: OperationRecord) -> bool:
         """Give up an operation. False when it is too late."""
@@ -149,7 +200,8 @@ class DeviceRunner:
             while not self._stopping:
                 if await self._connect():
                     attempt = 0
-                    await self._serve()
+                    if await self._settle():
+                        await self._serve()
                     await self._disconnect()
                 else:
                     waits = self._limits.backoff
@@ -169,6 +221,7 @@ class DeviceRunner:
             self._driver.report = self.view.reported
             async with asyncio.timeout(self._limits.connect):
                 info = await self._driver.connect()
+            self._check_identity(info)
             async with asyncio.timeout(self._limits.status):
                 status = await self._driver.status()
         except Exception as error:
@@ -179,9 +232,32 @@ class DeviceRunner:
             self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure)
             return False
         self._fresh = True
+        self.on_connected(info)
         self.view.connected(info, status)
         log.info("device %s is ready: %s %s", self.id, info.vendor, info.model)
         return True
+
+    def _check_identity(self, info: DeviceInfo) -> None:
+        """Two alike devices never swap: the configured serial number must answer on the link."""
+        if self._serial and info.serial != self._serial:
+            got = f"serial number {info.serial}" if info.serial else "no serial number"
+            raise DeviceFault(
+                error_pb2.REASON_WRONG_DEVICE,
+                f"Another device than the configured one answers on the link of {self.id}.",
+                step="identify",
+                expected=f"serial number {self._serial}",
+                got=got,
+                effect=error_pb2.PHYSICAL_EFFECT_NONE,
+            )
+
+    async def _settle(self) -> bool:
+        """Find out what became of operations that were cut off. False when the device is lost again."""
+        driver = self._driver
+        assert driver is not None
+        if not len(self._settling) or await self._settling.settle(driver):
+            return True
+        self.view.offline(failure_of(DeviceFault(error_pb2.REASON_LINK_LOST, step="reconcile"), self.id))
+        return False
 
     async def _serve(self) -> None:
         """Work off the queue and poll in between, until the link breaks or the daemon stops."""
@@ -223,7 +299,7 @@ class DeviceRunner:
         self._renumber()
         record.move(RUNNING)
         error: CountertopError | None = None
-        run = OperationRun(record, self._hooks.refine, self._hooks.wants_refining)
+        run = OperationRun(record, self._hooks.refine, self._hooks.wants_refining, self._hooks.commit)
         task = asyncio.create_task(self._call(driver, record, run), name=f"{record.verb.name} {record.id}")
         record.task = task
         await self._until(task, record.timeout + self._limits.over_time)
@@ -240,12 +316,29 @@ class DeviceRunner:
         elif (raised := task.exception()) is not None:
             error = self._as_ours(raised, record.verb.method)
             keep = error.reason not in _CONNECT_ANEW
-        if error is not None:
-            self._end(record, error)
+        if error is not None and not record.ended:
+            failure = failure_of(error, self.id)
+            if self._can_settle(record, failure, driver):
+                keep = False  # the device is asked on a new connection
+                if self._stopping:
+                    record.leave()  # by the next daemon
+                else:
+                    self._settling.hold(record, failure, self._limits.settle)
+            else:
+                self._end(record, error)
         self._running = None
         record.task = None  # a finished task holds its coroutine and context, for as long as the record is kept
         self.view.idle(len(self._queue))
+        if not self._queue:
+            self._drained.set()
         return keep
+
+    def _can_settle(self, record: OperationRecord, failure: Failure, driver: Driver) -> bool:
+        """The outcome is not known, and the driver has a way to find out."""
+        from countertop.sdk.device import Device
+
+        unknown = record.effect_of(failure) == error_pb2.PHYSICAL_EFFECT_UNKNOWN
+        return unknown and record.committed and type(driver).reconcile is not Device.reconcile
 
     async def _until(self, task: asyncio.Task[None], seconds: float) -> None:
         """Wait until a verb has ended, its time is up, or somebody interrupted it and it may take no longer."""
@@ -345,9 +438,11 @@ class DeviceRunner:
         while self._queue:
             error = CountertopError(reason) if failure is None else self._offline_error(failure)
             self._end(self._queue.popleft(), error)
-        self.view.queued(0)
+        self._queue_changed()
 
     def _queue_changed(self) -> None:
+        if not self._queue and self._running is None:
+            self._drained.set()
         self.view.queued(len(self._queue))
         self._renumber()
 
@@ -364,5 +459,8 @@ _CONNECT_ANEW = frozenset(
         error_pb2.REASON_DEVICE_OFFLINE,
         error_pb2.REASON_DRIVER_FAILED,
         error_pb2.REASON_NO_ANSWER,
+        error_pb2.REASON_DRIVER_CRASHED,
+        error_pb2.REASON_DRIVER_HUNG,
+        error_pb2.REASON_DRIVER_OUT_OF_MEMORY,
     }
 )

@@ -57,6 +57,13 @@ class Verb:
             raise TypeError(f"{self.name} cannot carry a {payload.DESCRIPTOR.full_name}") from None
 
     @property
+    def result_type(self) -> type[Message]:
+        """The message of its result."""
+        found = self.response.DESCRIPTOR.fields_by_name["result"].message_type
+        assert found is not None, "a message"
+        return message_factory.GetMessageClass(found)
+
+    @property
     def consumes(self) -> bool:
         """It uses something up in the world."""
         return self.effect == options_pb2.EFFECT_CONSUMES

@@ -60,6 +60,7 @@ async def _demo(out: Path, folder: Path) -> None:
     config = Config.emulated()
     config.listen = ListenConfig([f"unix:{folder}/countertop.sock"])
     config.terminal.drain_seconds = 0.0
+    config.terminal.state_dir = f"{folder}/state"
     async with Daemon(config) as daemon, connect(daemon.addresses[0]) as counter:
         visit = Visit(counter, out, console())
         try:

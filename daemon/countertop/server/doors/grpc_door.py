@@ -20,6 +20,7 @@ from google.rpc import status_pb2
 
 from countertop.sdk.errors import CountertopError
 from countertop.server.bounds import MAX_MESSAGE_BYTES, check
+from countertop.server.caller import CALLER, CALLER_KEY
 from countertop.server.doors.standard import StandardServices
 from countertop.server.faults import status_of, status_of_failure
 from countertop.server.services.base import Method, Service
@@ -50,6 +51,7 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], status: status_pb2
 
 def _unary(method: Method) -> Any:
     async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        CALLER.set(_caller(context))
         try:
             check(request)
             response: Message = await method(request)  # type: ignore[misc]
@@ -64,6 +66,7 @@ def _unary(method: Method) -> Any:
 def _stream(method: Method) -> Any:
     async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
         operation = None
+        CALLER.set(_caller(context))
         try:
             check(request)
             updates: Any = method(request)
@@ -81,6 +84,19 @@ def _stream(method: Method) -> Any:
     return handle
 
 
+def _caller(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Who calls: as the client names itself, else by its connection."""
+    for key, value in context.invocation_metadata() or ():
+        if key == CALLER_KEY:
+            return str(value)[:64]
+    return str(context.peer())
+
+
+def _serialise(response: Message | bytes) -> bytes:
+    """A response that many get is serialised already."""
+    return response if isinstance(response, bytes) else response.SerializeToString()
+
+
 def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
     implementation = service.method(method)
     make, wrap = (
@@ -91,7 +107,7 @@ def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandle
     return make(
         wrap(implementation),
         request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
-        response_serializer=message_factory.GetMessageClass(method.output_type).SerializeToString,
+        response_serializer=_serialise,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from countertop.sdk.errors import CountertopError
 from countertop.server.events import FellBehind
+from countertop.server.operations import seconds
 from countertop.server.services.base import Service
 from countertop.server.states import FINAL
 from countertop.v1 import device_pb2, error_pb2
@@ -14,6 +15,7 @@ from countertop.v1.device_pb2 import WatchEventsResponse
 __all__ = ["Devices"]
 
 DEFAULT_HEARTBEAT = 10
+DEFAULT_DRAIN = 60.0
 
 
 class Devices(Service):
@@ -36,14 +38,27 @@ class Devices(Service):
         """One device."""
         return device_pb2.GetDeviceResponse(device=self.terminal.runner(request.device_id).view.device)
 
-    async def watch_events(self, request: device_pb2.WatchEventsRequest) -> AsyncIterator[WatchEventsResponse]:
-        """A snapshot and what follows, or what follows a bookmark."""
+    async def set_maintenance(self, request: device_pb2.SetMaintenanceRequest) -> device_pb2.SetMaintenanceResponse:
+        """Into maintenance or back into use."""
+        drain = seconds(request, "drain", DEFAULT_DRAIN)
+        runner = self.terminal.runner(request.device_id)
+        await self.terminal.maintain(runner, request.reason if request.maintenance else None, drain)
+        return device_pb2.SetMaintenanceResponse(device=runner.view.device)
+
+    async def get_statistics(self, request: device_pb2.GetStatisticsRequest) -> device_pb2.GetStatisticsResponse:
+        """What a device has done."""
+        return self.terminal.books[self.terminal.runner(request.device_id).id].message()
+
+    async def watch_events(self, request: device_pb2.WatchEventsRequest) -> AsyncIterator[WatchEventsResponse | bytes]:
+        """A snapshot and what follows, or what follows a bookmark; events come serialised."""
         after = self._bookmarked(request.bookmark, request.snapshot_on_gap)
         if after is None:
             if request.bookmark:
                 yield self._response(self.terminal.events.sequence, gap=self._gap())
             after = self.terminal.events.sequence
-            yield self._response(after, snapshot=self._snapshot())
+            snapshot = self._response(after, snapshot=self._snapshot())
+            await self.terminal.events.until(after)
+            yield snapshot
             yield self._response(after, synced=device_pb2.Synced())
         events = self.terminal.events.follow(after, float(request.heartbeat_seconds or DEFAULT_HEARTBEAT))
         try:
@@ -51,7 +66,7 @@ class Devices(Service):
                 if event is None:
                     yield self._response(sequence, heartbeat=device_pb2.Heartbeat())
                 else:
-                    yield self._response(sequence, event=event)
+                    yield event
         except FellBehind as error:
             raise CountertopError(
                 error_pb2.REASON_WATCHER_TOO_SLOW,
@@ -70,7 +85,7 @@ class Devices(Service):
             raise CountertopError(
                 error_pb2.REASON_BOOKMARK_INVALID, "The bookmark is malformed; expected `epoch:sequence`."
             )
-        if epoch == log.epoch and log.oldest - 1 <= sequence <= log.sequence:
+        if epoch == log.epoch and log.oldest - 1 <= sequence <= log.published:
             return sequence
         if snapshot_on_gap:
             return None
@@ -81,7 +96,8 @@ class Devices(Service):
 
     def _snapshot(self) -> device_pb2.Snapshot:
         operations = [item.operation for item in self.terminal.operations if item.operation.state not in FINAL]
-        return device_pb2.Snapshot(devices=self.terminal.devices(), operations=operations)
+        claims = self.terminal.claims.standing()
+        return device_pb2.Snapshot(devices=self.terminal.devices(), operations=operations, claims=claims)
 
     def _gap(self) -> device_pb2.Gap:
         return device_pb2.Gap(oldest_sequence=self.terminal.events.oldest)

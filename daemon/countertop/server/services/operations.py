@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from countertop.sdk.errors import InvalidRequest
 from countertop.server.operations import OperationRecord
 from countertop.server.services.base import Service
+from countertop.server.states import UNCERTAIN
 from countertop.v1 import operation_pb2
 from countertop.v1.operation_pb2 import Operation, WatchOperationResponse
 
@@ -23,6 +24,8 @@ class Operations(Service):
     async def get_operation(self, request: operation_pb2.GetOperationRequest) -> operation_pb2.GetOperationResponse:
         """One operation."""
         record = self.terminal.operations.get(request.operation_id)
+        if record.ended:
+            await record.done.wait()
         return operation_pb2.GetOperationResponse(operation=record.operation)
 
     async def list_operations(
@@ -59,6 +62,15 @@ class Operations(Service):
             outcome = operation_pb2.CANCEL_OUTCOME_CANCELLED
         return operation_pb2.CancelOperationResponse(outcome=outcome, operation=record.operation)
 
+    async def resolve_operation(
+        self, request: operation_pb2.ResolveOperationRequest
+    ) -> operation_pb2.ResolveOperationResponse:
+        """A person's word."""
+        record = self.terminal.operations.get(request.operation_id)
+        resolution = operation_pb2.Resolution(finding=request.finding, reason=request.reason, by=request.by)
+        await self.terminal.resolve(record, resolution)
+        return operation_pb2.ResolveOperationResponse(operation=record.operation)
+
     def _after(self, token: str) -> Iterator[Operation]:
         operations = (record.operation for record in reversed(self.terminal.operations))
         if token:
@@ -80,4 +92,5 @@ def _wanted(operation: Operation, request: operation_pb2.ListOperationsRequest) 
         (not request.device_id or operation.device_id == request.device_id)
         and (not request.visit_id or operation.visit_id == request.visit_id)
         and (not request.states or operation.state in request.states)
+        and (not request.unresolved or (operation.state == UNCERTAIN and not operation.HasField("resolution")))
     )

@@ -1,0 +1,1 @@
+"""The journal: what survives the daemon, in one SQLite file."""
