@@ -6,9 +6,10 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+import countertop.sdk.receipt.wrap as wrapping
 from countertop.sdk.errors import InvalidRequest
 from countertop.sdk.receipt import Paper, lay_out, to_text
 from countertop.sdk.receipt.cells import char_cells, clusters, text_cells, text_width
@@ -88,15 +89,50 @@ def test_a_table_loses_nothing_and_its_columns_never_meet(table, paper):
     assert shown == sorted(char for char in wanted if not char.isspace())
 
 
-@given(texts, st.integers(10, 60))
-def test_no_line_begins_with_closing_or_ends_with_opening_punctuation(text, columns):
-    text = re.sub(rf"[{re.escape(''.join(NEVER_FIRST | NEVER_LAST))}]{{2,}}", "，", text)
-    paper = Paper(width_dots=columns * 12)
-    lines = ["".join(piece.text for piece in line) for line in wrap([(text, Style())], paper.width_dots, paper)]
+@st.composite
+def sentences(draw) -> str:
+    """Chinese with words in between; whatever must not be torn apart is at most 10 cells wide."""
+    tokens = []
+    for _ in range(draw(st.integers(5, 40))):
+        core = draw(st.sampled_from("中文回单") | st.sampled_from(["a", "Zb9", "éa", "12"]))
+        opening = draw(st.sampled_from(["", "", *sorted(NEVER_LAST)]))
+        closing = draw(st.sampled_from(["", "", *sorted(NEVER_FIRST), "。”"]))
+        blank = " " if char_cells(core[0]) == 1 or (opening + closing).isascii() else ""
+        tokens.append(blank + opening + core + closing + blank)
+    return "".join(tokens)
+
+
+def check_punctuation(text: str, columns: int, style: Style) -> None:
+    """No line begins with what closes, none ends with what opens."""
+    paper = Paper(width_dots=576)
+    lines = ["".join(piece.text for piece in line) for line in wrap([(text, style)], columns * 12, paper)]
     for before, after in pairwise(lines):
-        if len(after) > 1 and len(before) > 1 and text_cells(before) < columns - 4:
-            assert after[0] not in NEVER_FIRST, (before, after)
-            assert before[-1] not in NEVER_LAST, (before, after)
+        assert after[0] not in NEVER_FIRST, (before, after)
+        assert before[-1] not in NEVER_LAST, (before, after)
+
+
+ways = st.sampled_from([Style(), Style(small=True)])
+"""The small style takes the general way, the other one the fast way."""
+
+
+@settings(deadline=None)
+@given(sentences(), st.integers(12, 40), ways)
+def test_no_line_begins_with_closing_or_ends_with_opening_punctuation(text, columns, style):
+    check_punctuation(text, columns, style)
+
+
+@pytest.mark.parametrize("off", ["NEVER_FIRST", "NEVER_LAST"])
+@pytest.mark.parametrize("style", [Style(), Style(small=True)])
+def test_the_property_of_punctuation_fails_when_the_rule_is_off(monkeypatch, off, style):
+    monkeypatch.setattr(wrapping, off, frozenset())
+
+    @settings(deadline=None, database=None, derandomize=True, max_examples=300, phases=[Phase.generate])
+    @given(sentences(), st.integers(12, 40))
+    def wrapped(text, columns):
+        check_punctuation(text, columns, style)
+
+    with pytest.raises(AssertionError):
+        wrapped()
 
 
 @given(texts, st.integers(4, 60))
@@ -137,6 +173,107 @@ def test_words_wrap_at_blanks_and_long_ones_are_cut():
     assert said("abcdefghijklmno", paper) == ["abcdefghij", "klmno"]
     assert said("个人借记卡工本费，首次免收", paper) == ["个人借记卡", "工本费，首", "次免收"]
     assert said("一二三四五，六", paper) == ["一二三四", "五，六"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Span, text=texts, width=st.integers(0, 8), height=st.integers(0, 8), small=st.booleans(), bold=st.booleans()
+        ),
+        max_size=3,
+    ),
+    st.integers(128, 1024),
+    st.lists(st.integers(1, 12), max_size=4),
+)
+def test_magnified_text_never_runs_past_the_edge_of_its_paper_or_column(spans, width, chars):
+    paper = Paper(width_dots=width)
+    paragraph = Paragraph(spans=spans)
+    check_lines(lay_out(of(Block(paragraph=paragraph)), paper))
+    row = TableRow(cells=[paragraph] * (len(chars) + 1))
+    table = Table(columns=[TableColumn(chars=count) for count in [*chars, 0]], rows=[row])
+    try:
+        layout = lay_out(of(Block(table=table)), paper)
+    except InvalidRequest as error:
+        layout, refused = None, list(error.violations)
+    else:
+        refused = []
+    assert all(path.startswith("receipt.blocks[0].table.columns") for path in refused)
+    if layout is None:
+        return
+    check_lines(layout)
+    edges, x = [], 0
+    for count in chars:
+        edges.append((x, x + count * 12))
+        x += (count + 1) * 12
+    edges.append((x, width))
+    for line in lines_of(layout):
+        for run in line.runs:
+            ends = run.x + text_width(run.text, run.style, paper)
+            assert any(left <= run.x and ends <= right for left, right in edges), (run, edges)
+
+
+def test_text_too_wide_for_the_paper_is_magnified_less_and_as_high_as_before():
+    block = Block(paragraph=Paragraph(spans=[Span(text="中a", width=8, height=8), Span(text="b", width=8)]))
+    lines = lines_of(lay_out(of(block), Paper(width_dots=128)))
+    styles = [(run.text, run.style.width, run.style.height) for line in lines for run in line.runs]
+    assert styles == [("中", 5, 8), ("a", 5, 8), ("b", 8, 1)]
+
+
+def test_text_too_wide_for_its_column_is_magnified_less():
+    cells = [Paragraph(spans=[Span(text=text, width=4)]) for text in ("中", "ab")]
+    table = Table(columns=[TableColumn(chars=4), TableColumn(chars=4)], rows=[TableRow(cells=cells)])
+    runs = [run for line in lines_of(lay_out(of(Block(table=table)), Paper())) for run in line.runs]
+    assert [(run.x, run.text, run.style.width) for run in runs] == [(0, "中", 2), (60, "a", 4), (60, "b", 4)]
+
+
+def test_a_column_of_one_character_holds_one_character_a_line():
+    cells = [Paragraph(spans=[Span(text=text)]) for text in ("12", "abc")]
+    table = Table(columns=[TableColumn(chars=1), TableColumn(chars=3)], rows=[TableRow(cells=cells)])
+    assert to_text(lay_out(of(Block(table=table)), Paper())).splitlines() == ["1 abc", "2"]
+
+
+def test_a_column_too_narrow_for_its_wide_characters_is_named():
+    cells = [Paragraph(spans=[Span(text=text)]) for text in ("1", "中")]
+    table = Table(columns=[TableColumn(chars=1), TableColumn(chars=1)], rows=[TableRow(cells=cells)])
+    with pytest.raises(InvalidRequest) as caught:
+        lay_out(of(Block(table=table)), Paper())
+    assert caught.value.violations == {
+        "receipt.blocks[0].table.columns[1].chars": "expected at least 2: the column has wide characters"
+    }
+
+
+LONG = {
+    "feeds": [Block(feed={"mm": 100})] * 51,
+    "magnified text": [Block(paragraph=Paragraph(spans=[Span(text="a\n" * 250, height=8)]))],
+    "seal fields": [Block(seal_field={"height_mm": 60})] * 90,
+    "codes": [Block(barcode={"symbology": 1, "data": "1", "height_mm": 40})] * 130,
+    "rules": [Block(rule={})] * 5100,
+    "tables": [
+        Block(
+            table=Table(
+                columns=[TableColumn(chars=4)], rows=[TableRow(cells=[Paragraph(spans=[Span(text="a")])])] * 500
+            )
+        )
+    ]
+    * 3,
+    "symbols": [Block(symbol={"data": "x" * 200, "module_dots": 8})] * 140,
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_receipt_of_more_than_five_metres_is_refused(kind):
+    with pytest.raises(InvalidRequest) as caught:
+        lay_out(of(*LONG[kind]), Paper())
+    assert caught.value.violations == {"receipt": "expected at most 5000 mm of paper, all blocks together"}
+
+
+def test_a_receipt_of_five_metres_is_laid_out_and_the_bound_tells_of_other_mistakes_too():
+    assert len(lay_out(of(*[Block(feed={"mm": 100})] * 50), Paper()).items) == 50
+    bad = Block(paragraph=Paragraph(spans=[Span(text="\x00")]))
+    with pytest.raises(InvalidRequest) as caught:
+        lay_out(of(bad, *LONG["feeds"]), Paper())
+    assert list(caught.value.violations) == ["receipt.blocks[0].paragraph.spans[0].text", "receipt"]
 
 
 def test_newlines_break_and_an_empty_paragraph_is_an_empty_line():

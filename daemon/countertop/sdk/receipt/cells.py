@@ -14,9 +14,12 @@ from functools import lru_cache
 
 from countertop.sdk.receipt.ir import Paper, Style
 
-__all__ = ["char_cells", "clusters", "text_cells", "text_width"]
+__all__ = ["all_common", "char_cells", "clusters", "text_cells", "text_width"]
 
-_COMMON = re.compile(r"[ -~\u3000-\u3003\u3005-\u3017\u3041-\u3093\u30a1-\u30f6\u4e00-\u9fa5\uff01-\uff5e]*")
+_COMMON = re.compile(
+    r"[ -~\xb7\xd7\u2014\u2018\u2019\u201c\u201d\u2026\u2103"
+    r"\u3000-\u3003\u3005-\u3017\u3041-\u3093\u30a1-\u30f6\u4e00-\u9fa5\uff01-\uff5e\uffe5]*"
+)
 """Half-width ASCII, and what GB18030 writes in two bytes and is two cells wide: most of most receipts."""
 
 
@@ -27,6 +30,11 @@ def char_cells(char: str) -> int:
         return 0
     width = unicodedata.east_asian_width(char)
     return 2 if width in "WF" or (width == "A" and not unicodedata.category(char).startswith("L")) else 1
+
+
+def all_common(text: str) -> bool:
+    """Each character is printable ASCII, or two cells wide and two bytes in GB18030; none combines with another."""
+    return _COMMON.fullmatch(text) is not None
 
 
 def text_cells(text: str) -> int:

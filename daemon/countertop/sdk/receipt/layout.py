@@ -9,14 +9,30 @@ from collections.abc import Callable, Iterable, Sequence
 
 from countertop.sdk.errors import InvalidRequest
 from countertop.sdk.receipt.cells import text_cells
-from countertop.sdk.receipt.ir import CutItem, FeedItem, Item, Layout, Paper, RuleItem, Style, TextLine, TextRun
+from countertop.sdk.receipt.ir import (
+    CodeItem,
+    CutItem,
+    FeedItem,
+    Item,
+    Layout,
+    Paper,
+    PictureItem,
+    RuleItem,
+    Style,
+    SymbolItem,
+    TextLine,
+    TextRun,
+)
 from countertop.sdk.receipt.tables import lay_out_table
 from countertop.sdk.receipt.wrap import Piece, wrap
 from countertop.v1 import receipt_pb2
 from countertop.v1.receipt_pb2 import Align, Block, Paragraph, Receipt, Span
 
-__all__ = ["lay_out"]
+__all__ = ["MAX_RECEIPT_MM", "lay_out"]
 
+MAX_RECEIPT_MM = 5000
+"""Paper of one receipt, all its pieces together."""
+_RULE_DOTS = 8
 _PLAIN = Style()
 _EMPTY = Span()
 QUIET_MODULES = 4
@@ -25,17 +41,40 @@ _ROOM_DOTS = 8
 
 
 def lay_out(receipt: Receipt, paper: Paper) -> Layout:
-    """Place a receipt on a paper. Raises InvalidRequest, paths beginning with `receipt.blocks[N]`."""
+    """Place a receipt on a paper. Raises InvalidRequest, paths beginning with `receipt.blocks[N]`; or `receipt`, where
+    it would take more than MAX_RECEIPT_MM of paper.
+    """
     items: list[Item] = []
     violations: dict[str, str] = {}
+    left = paper.dots(MAX_RECEIPT_MM)
     for index, block in enumerate(receipt.blocks):
         try:
-            items += _PLACERS[block.WhichOneof("block") or ""](block, index, paper)
+            placed = _PLACERS[block.WhichOneof("block") or ""](block, index, paper)
         except InvalidRequest as error:
             violations |= {f"receipt.blocks[{index}].{field}": text for field, text in error.violations.items()}
+            continue
+        items += placed
+        for item in placed:
+            left -= _length(item, paper)
+        if left < 0:  # at once: what follows would only take more time
+            violations["receipt"] = f"expected at most {MAX_RECEIPT_MM} mm of paper, all blocks together"
+            break
     if violations:
         raise InvalidRequest(violations)
     return Layout(paper, tuple(items), len(receipt.blocks))
+
+
+def _length(item: Item, paper: Paper) -> int:
+    """Dots of paper."""
+    if isinstance(item, TextLine):
+        return item.height + paper.line_gap
+    if isinstance(item, PictureItem):
+        return item.bitmap.height
+    if isinstance(item, CodeItem):
+        return item.height + (paper.cell[1] + paper.line_gap if item.text_below else 0)
+    if isinstance(item, SymbolItem):
+        return item.height
+    return item.dots if isinstance(item, FeedItem) else _RULE_DOTS if isinstance(item, RuleItem) else 0
 
 
 def style_of(span: Span) -> Style:

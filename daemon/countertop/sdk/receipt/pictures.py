@@ -17,6 +17,10 @@ __all__ = ["place_frame", "place_picture"]
 MAX_PIXELS = 16_000_000
 MAX_HEIGHT_DOTS = 20_000
 _FORMATS = ("PNG", "JPEG", "BMP")
+_GREY = {"1": 8, "L": 8, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 16}
+"""Pillow's modes of grey, with the bits that their pixels have once they are read."""
+_STEPS = {"L;2": 85, "L;4": 17}
+"""Pillow's raw modes of fewer bits: it scales the pixels to 8 bits by these, but not the transparent value."""
 
 
 def place_picture(picture: Picture, block: int, paper: Paper) -> PictureItem:
@@ -53,9 +57,8 @@ def _grey(data: bytes) -> Any:
             raise InvalidRequest(
                 {"picture.data": f"expected at most 16 megapixels, got {image.width} by {image.height}"}
             )
-        if image.mode == "L":
-            image.load()
-            return image
+        if image.mode in _GREY:
+            return _grey_on_white(image)
         if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
             image = image.convert("RGBA")
             paper = pil.new("RGBA", image.size, "white")
@@ -63,6 +66,22 @@ def _grey(data: bytes) -> Any:
         return image.convert("L")
     except (OSError, SyntaxError, ValueError, pil.DecompressionBombError) as error:
         raise InvalidRequest({"picture.data": "expected a whole PNG, JPEG or BMP file"}) from error
+
+
+def _grey_on_white(image: Any) -> Any:
+    """Grey without an alpha channel, of 1 to 16 bits; one of its values may be declared to be transparent."""
+    np = need("numpy")
+    step = _STEPS.get(image.tile[0].args, 1) if image.tile else 1  # told before loading only
+    image.load()
+    transparent = image.info.get("transparency")
+    if image.mode == "L" and transparent is None:
+        return image
+    depth = _GREY[image.mode]
+    pixels = np.asarray(image.convert("L") if depth == 8 else image)
+    grey = (pixels >> (depth - 8)).clip(0, 255).astype(np.uint8)
+    if transparent is not None:
+        grey[pixels == transparent * step] = 255
+    return need("PIL.Image").fromarray(grey)
 
 
 def _width(picture: Picture, natural: int, paper: Paper) -> int:

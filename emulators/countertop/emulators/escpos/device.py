@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from countertop.emulators.core.clock import Clock, Timer
 from countertop.emulators.core.faults import FaultBoard
+from countertop.emulators.escpos.counters import Counters
 from countertop.emulators.escpos.device_faults import DEVICE_FAULTS
 from countertop.emulators.escpos.interpreter import CUT, Interpreter
 from countertop.emulators.escpos.models import FULL_ROLL_MM, MachineSettings, identity
@@ -46,7 +47,8 @@ class Machine:
         on_receipt: Callable[[Receipt], None],
     ) -> None:
         self.settings = settings
-        self.roll = Roll(settings.width_dots, on_receipt)
+        self.counters = Counters(clock.now)
+        self.roll = Roll(settings.width_dots, on_receipt, lambda rows: self.counters.count("head energised", rows))
         self.state = State()
         self.paper_mm = settings.paper_mm
         self.cover_open = False
@@ -54,6 +56,7 @@ class Machine:
         self._board = board
         self._pause, self._resume = pause, resume
         self._write: Callable[[bytes], None] | None = None
+        self._untold = b""
         self._tokenizer = Tokenizer()
         self._scanner = RealTimeScanner()
         self._job: Iterator[int] | None = None
@@ -73,8 +76,10 @@ class Machine:
     # The link
 
     def connected(self, write: Callable[[bytes], None]) -> None:
-        """See Peer."""
+        """See Peer. The process id that nobody was there to hear is told now."""
         self._write = write
+        untold, self._untold = self._untold, b""
+        self.reply(untold)
 
     def disconnected(self) -> None:
         """See Peer. What was received is printed all the same."""
@@ -115,7 +120,9 @@ class Machine:
 
     def power_off(self) -> None:
         """Lose buffers, settings and errors; the paper hangs where it is."""
+        self.counters.power_off()
         self._powered = False
+        self._untold = b""
         self._forget()
         for pending in (self._timer, self._turn):
             if pending is not None:
@@ -129,6 +136,7 @@ class Machine:
         if self._powered:
             return
         self._powered = True
+        self.counters.power_on()
         self._reports.clear()
         self.state = State()
         nv_images = self._interpreter.codes.nv_images
@@ -150,7 +158,7 @@ class Machine:
             self._write(data)
 
     def command(self, name: str, raw: bytes) -> None:
-        """Commands about status, drawer and identity."""
+        """Commands about status, counters, drawer and identity."""
         _COMMANDS[name](self, raw)
 
     # Printing
@@ -205,6 +213,7 @@ class Machine:
                 self.state.cutter_error = self.state.waits_for_recovery = True
                 self._sense()
                 return False
+            self.counters.count("cuts", 1)
             return True
         mm = dots * 25.4 / self.settings.dpi
         if dots and self.paper_mm < mm:
@@ -212,6 +221,7 @@ class Machine:
             self._sense()
             return False
         self.paper_mm -= mm
+        self.counters.count("dots fed", dots)
         if self.paper_mm <= _NEAR_END_MM < self.paper_mm + mm:
             self._sense()
         self._take_time(mm / self.settings.speed_mm_s)
@@ -337,11 +347,15 @@ class Machine:
     # Commands in order
 
     def _respond(self, raw: bytes) -> None:
-        """GS ( H fn 48: everything before it is printed; fn 49: tell when going offline."""
+        """GS ( H fn 48: everything before it is printed; the latest id waits for a client. fn 49: tell when going
+        offline.
+        """
         if not self.settings.model.process_id:
             return
         if raw[5] == 0x30:
-            self.reply(b"\x37\x22" + raw[7:11] + b"\x00")
+            answer = b"\x37\x22" + raw[7:11] + b"\x00"
+            self.reply(answer)
+            self._untold = answer if self._write is None else b""
         else:
             self._reports.offline_response = raw[7] in (1, 2, 0x31, 0x32)
 
@@ -368,6 +382,7 @@ class Machine:
 
 _COMMANDS: dict[str, Callable[[Machine, bytes], None]] = {
     "GS a": lambda self, raw: self.reply(self._reports.watch(raw[2], self.state)),
+    "GS g": lambda self, raw: self.reply(self.counters.execute(raw) if self.settings.model.counters else b""),
     "GS r": lambda self, raw: self.reply(transmitted_status(self.state, raw[2])),
     "GS I": lambda self, raw: self.reply(identity(self.settings.model, raw[2])),
     "GS ( H": Machine._respond,

@@ -28,11 +28,11 @@ class Host(Protocol):
         ...
 
     def command(self, name: str, raw: bytes) -> None:
-        """A command about status, drawer or identity: those whose name is in HOST_COMMANDS."""
+        """A command about status, counters, drawer or identity: those whose name is in HOST_COMMANDS."""
         ...
 
 
-HOST_COMMANDS = frozenset({"GS a", "GS r", "GS I", "ESC p", "ESC u", "ESC v"})
+HOST_COMMANDS = frozenset({"GS a", "GS g", "GS r", "GS I", "ESC p", "ESC u", "ESC v"})
 _SKIPPED_WHEN_DESELECTED = frozenset({"ESC ="})
 
 

@@ -25,6 +25,8 @@ class Model:
     serial: str = "EMU0000001"
     language: str = "CHINA GB18030"
     process_id: bool = True
+    counters: bool = True
+    """It tells its maintenance counters (GS g)."""
     width_dots: int = 576
     dpi: int = 203
 

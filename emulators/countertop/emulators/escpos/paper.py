@@ -64,11 +64,19 @@ def _blank(height: int, width: int) -> Any:
 
 
 class Roll:
-    """The paper that passes the head; cutting it gives receipts, and `on_receipt` is told of each."""
+    """The paper that passes the head; cutting it gives receipts, and `on_receipt` is told of each; `on_heat` is told
+    how many rows with black in them were printed.
+    """
 
-    def __init__(self, width: int, on_receipt: Callable[[Receipt], None] = lambda receipt: None) -> None:
+    def __init__(
+        self,
+        width: int,
+        on_receipt: Callable[[Receipt], None] = lambda receipt: None,
+        on_heat: Callable[[int], None] = lambda rows: None,
+    ) -> None:
         self.width = width
         self._on_receipt = on_receipt
+        self._on_heat = on_heat
         self.receipts: list[Receipt] = []
         self.current = Receipt(1, width)
 
@@ -81,6 +89,7 @@ class Roll:
         """A strip of dots: a numpy array of booleans (rows, width of the paper)."""
         import numpy as np
 
+        self._on_heat(int(black.any(axis=1).sum()))
         self._add(np.packbits(black, axis=1))
 
     def write(self, line: str) -> None:
