@@ -153,6 +153,10 @@ class StubRun:
         self.reached: list[tuple[int, int, str]] = []
         self.steps: list[str] = []
         self.on_commit: Callable[[], None] = lambda: None
+        self.evidence: Any = None
+        self.media: dict[str, float] = {}
+        self.stops: list[int] = []
+        self.on_stop: Callable[[int], None] = lambda reason: None
 
     @property
     def time_left(self) -> float:
@@ -165,17 +169,25 @@ class StubRun:
         raise AssertionError("a receipt printer asks nobody")
 
     def working(self) -> None:
-        raise AssertionError("a receipt printer asks nobody")
+        assert self.stops, "it goes on after a stop only"
 
     def emit(self, event: Message) -> None:
         self.events.append(event)
 
-    async def commit_point(self, step: str) -> None:
+    async def commit_point(self, step: str, evidence: Any = None) -> None:
+        self.evidence = evidence
         self.steps.append(step)
         self.on_commit()
 
     def effect(self, effect: Any) -> None:
         raise AssertionError("the driver states the effect with its fault")
+
+    def used(self, medium: str, amount: float) -> None:
+        self.media[medium] = amount
+
+    def stop(self, reason: Any, prompt: Any = 0) -> None:
+        self.stops.append(reason)
+        self.on_stop(reason)
 
 
 @asynccontextmanager
@@ -482,7 +494,7 @@ class TestFaultsWhilePrinting:
             session = driver._session
             assert session is not None
 
-            async def lose(step: str) -> None:
+            async def lose(step: str, evidence: Any) -> None:
                 printer.unplug()
                 with suppress(LinkFault):
                     while True:

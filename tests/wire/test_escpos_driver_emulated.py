@@ -55,6 +55,10 @@ class StubRun:
     def __init__(self) -> None:
         self.operation_id = "op-1"
         self.time_left = 60.0
+        self.evidence: Any = None
+        self.media: dict[str, float] = {}
+        self.stops: list[int] = []
+        self.on_stop: Callable[[int], None] = lambda reason: None
         self.printed: list[BlocksPrinted] = []
         self.reached: list[tuple[int, int, str]] = []
         self.steps: list[str] = []
@@ -67,18 +71,26 @@ class StubRun:
         raise AssertionError("a receipt printer asks nobody")
 
     def working(self) -> None:
-        raise AssertionError("a receipt printer asks nobody")
+        assert self.stops, "it goes on after a stop only"
 
     def emit(self, event: Message) -> None:
         assert isinstance(event, BlocksPrinted)
         self.printed.append(event)
         self.on_printed(event.blocks)
 
-    async def commit_point(self, step: str) -> None:
+    async def commit_point(self, step: str, evidence: Any = None) -> None:
+        self.evidence = evidence
         self.steps.append(step)
 
     def effect(self, effect: Any) -> None:
         raise AssertionError("the driver states the effect with its fault")
+
+    def used(self, medium: str, amount: float) -> None:
+        self.media[medium] = amount
+
+    def stop(self, reason: Any, prompt: Any = 0) -> None:
+        self.stops.append(reason)
+        self.on_stop(reason)
 
 
 @asynccontextmanager

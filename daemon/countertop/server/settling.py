@@ -64,8 +64,7 @@ class Settling:
             self._waiting.pop(operation_id, None)
         return True
 
-    @staticmethod
-    async def _ask(driver: Driver, record: OperationRecord) -> Settlement:
+    async def _ask(self, driver: Driver, record: OperationRecord) -> Settlement:
         from countertop.sdk.device import Unsettled
 
         return await driver.reconcile(Unsettled(record.verb.method, record.operation, record.evidence))

@@ -61,7 +61,7 @@ class Verb:
         """The message of its result."""
         found = self.response.DESCRIPTOR.fields_by_name["result"].message_type
         assert found is not None, "a message"
-        return message_factory.GetMessageClass(found)
+        return message_factory.GetMessageClass(found)  # type: ignore[arg-type]
 
     @property
     def consumes(self) -> bool:

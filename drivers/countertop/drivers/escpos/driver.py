@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from countertop.drivers.escpos import protocol
 from countertop.drivers.escpos.encode import Encoded, encode, preamble
+from countertop.drivers.escpos.evidence import Counters, PrintEvidence
 from countertop.drivers.escpos.identify import Identity, identify
-from countertop.drivers.escpos.job import Manner, PrintJob
+from countertop.drivers.escpos.job import MENDABLE, Manner, PrintJob, until_mended
+from countertop.drivers.escpos.mark import marked, without_mark
 from countertop.drivers.escpos.options import EscPosOptions
-from countertop.drivers.escpos.profiles import Profile
+from countertop.drivers.escpos.profiles import Profile, load_profile
 from countertop.drivers.escpos.protocol import Event
+from countertop.drivers.escpos.reconcile import Findings, judge, read_counters, settle_buffers
 from countertop.drivers.escpos.session import Session
 from countertop.drivers.escpos.slip import test_slip
 from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
-from countertop.sdk.device import Options, ReceiptPrinter, Run, internal_health
+from countertop.sdk.device import Options, ReceiptPrinter, Run, Settlement, Unsettled, internal_health
 from countertop.sdk.errors import CountertopError, DeviceFault, LinkFault, NoAnswer
 from countertop.sdk.links import LinkUrl, SerialLink, TcpLink
 from countertop.sdk.receipt import lay_out
@@ -32,6 +37,7 @@ _TCP_BUFFER = 16384
 # A TM-T88III calls its buffer full with 128 bytes left, and has room again with 256.
 _SPARE_BYTES = 512
 _TCP_BYTES_PER_SECOND = 1e6
+_UNASKED_IDS = 16
 # A receipt with more bytes than this is laid out beside the event loop.
 _BIG_RECEIPT = 4096
 
@@ -60,7 +66,9 @@ class EscPosPrinter(ReceiptPrinter):
         self._leftover = False
         self._bytes_per_second = _TCP_BYTES_PER_SECOND
         # not those of the instance before: the printer may still send one of them
-        self._ids = protocol.process_ids(secrets.randbelow(95**4))
+        self._next_id = secrets.randbelow(protocol.PROCESS_IDS)
+        self._unasked_ids: deque[bytes] = deque(maxlen=_UNASKED_IDS)
+        self._counters: Counters | None = None
 
     # -- connection --
 
@@ -75,6 +83,7 @@ class EscPosPrinter(ReceiptPrinter):
         self._session = Session(link, self._on_event)
         try:
             self._identity = await identify(self._session, self._board, self._options)
+            await self._read_counters()
             await self._session.send(protocol.AUTOMATIC_STATUS_ON, self._options.answer_seconds)
         except BaseException:
             await self.disconnect()
@@ -138,6 +147,8 @@ class EscPosPrinter(ReceiptPrinter):
                 self.report(self._board.status())
         elif self._job is not None:
             self._job.on_event(event)
+        elif isinstance(event, protocol.ProcessId):
+            self._unasked_ids.append(event.value)
 
     # -- status --
 
@@ -145,6 +156,8 @@ class EscPosPrinter(ReceiptPrinter):
         """Ask with DLE EOT 1 to 4, one after the other. Raises NoAnswer, LinkFault."""
         session = self._open()
         session.check()
+        if session.idle:
+            await self._read_counters()
         if self._known().realtime and (session.idle or not self._board.blocking()):
             for n in EOT_BITS:
                 self._board.eot(n, await session.realtime_status(n, self._options.answer_seconds))
@@ -178,7 +191,8 @@ class EscPosPrinter(ReceiptPrinter):
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks without a person.")
         result = internal_health(await self.status())
         if request.level == device_pb2.HEALTH_LEVEL_EXTERNAL and result.healthy:
-            printed = await self._print(test_slip(self._known().profile.name), run, lambda blocks: None)
+            slip = test_slip(self._known().profile.name)
+            printed = await self._print(slip, run, lambda blocks: None, self._manner())
             how = receipt_printer_pb2.Confirmation.Name(printed.confirmation).removeprefix("CONFIRMATION_")
             detail = f"A test slip was printed; confirmed by {how}."
             result.findings.append(device_pb2.HealthFinding(item="test slip", passed=True, detail=detail))
@@ -193,35 +207,130 @@ class EscPosPrinter(ReceiptPrinter):
         stops half-way; UNKNOWN when the link is lost or the printer cannot tell. InvalidRequest for a document that
         cannot be laid out.
         """
-        return await self._print(request.receipt, run, run.emit)
+        wish = request.interruption
+        if wish == receipt_printer_pb2.INTERRUPTION_REPRINT and not self._known().profile.clear:
+            raise CountertopError(
+                error_pb2.REASON_NOT_SUPPORTED,
+                "This printer cannot drop what it holds (DLE DC4 8), so that a receipt cannot be voided and reprinted; "
+                "use CONTINUE or VOID.",
+            )
+        manner = replace(self._manner(), waits_for_people=wish == receipt_printer_pb2.INTERRUPTION_CONTINUE)
+        mark = bool(request.options.copy_of)
+        try:
+            return await self._print(request.receipt, run, run.emit, manner, mark=mark)
+        except DeviceFault as fault:
+            if wish != receipt_printer_pb2.INTERRUPTION_REPRINT:
+                raise
+            return await self._reprint(request, run, manner, fault)
+
+    async def _reprint(self, request: PrintRequest, run: Run, manner: Manner, fault: DeviceFault) -> PrintResult:
+        """Once the cause is mended: the whole receipt anew, under the mark, as often as it is interrupted again."""
+        while fault.effect == error_pb2.PHYSICAL_EFFECT_PARTIAL and fault.reason in MENDABLE and run.time_left > 0:
+            run.stop(fault.reason, MENDABLE[fault.reason])
+            seconds = self._options.answer_seconds
+            await until_mended(self._open(), self._board, run, seconds, recover=protocol.RECOVER_AND_CLEAR)
+            if self._board.blocking():
+                break
+            run.working()
+            try:
+                result = await self._print(request.receipt, run, run.emit, manner, mark=True)
+            except DeviceFault as again:
+                fault = again
+            else:
+                result.reprinted = True
+                return result
+        raise fault
 
     async def _print(
-        self, receipt: Receipt, run: Run, on_confirmed: Callable[[receipt_printer_pb2.BlocksPrinted], None]
+        self,
+        receipt: Receipt,
+        run: Run,
+        on_confirmed: Callable[[receipt_printer_pb2.BlocksPrinted], None],
+        manner: Manner,
+        *,
+        mark: bool = False,
     ) -> PrintResult:
-        profile, manner = self._known().profile, self._manner()
+        profile, total = self._known().profile, len(receipt.blocks)
+        laid_out = marked(receipt) if mark else receipt
         if receipt.ByteSize() > _BIG_RECEIPT or self._options.text == "raster":
-            encoded = await asyncio.to_thread(self._encode, receipt, profile, manner.window)
+            encoded = await asyncio.to_thread(self._encode, laid_out, profile, manner.window)
         else:
-            encoded = self._encode(receipt, profile, manner.window)
+            encoded = self._encode(laid_out, profile, manner.window)
+        if mark:
+            encoded = without_mark(encoded)
         await self._refuse_unless_ready("print")
         start = await self._start(profile, manner)
-        self._job = PrintJob(self._open(), self._board, manner, run, self._ids, len(receipt.blocks), on_confirmed)
+        evidence = self._evidence(encoded, receipt, manner)
+        ids = protocol.process_ids(self._next_id)
+        self._next_id += len(encoded.chunks)
+        self._job = PrintJob(self._open(), self._board, manner, run, ids, total, on_confirmed)
         try:
-            await run.commit_point("first byte")
+            await run.commit_point("first byte", evidence.kept())
             await self._job.print(start, encoded)
             sent = self._job.bytes_sent
         finally:
             if self._job.began:
                 self._leftover = not self._job.complete
+                self._counters = None
             self._job = None
+        paper_mm = round(encoded.dots * 25.4 / profile.dpi, 2)
+        run.used("paper_mm", paper_mm)
+        run.used("cuts", evidence.cuts)
         return PrintResult(
             confirmation=manner.confirmation,
-            blocks=len(receipt.blocks),
+            blocks=total,
             bytes=sent,
-            paper_mm=round(encoded.dots * 25.4 / profile.dpi, 2),
+            paper_mm=paper_mm,
             rasterised_lines=encoded.rasterised_lines,
             missing_glyphs=encoded.missing_glyphs,
         )
+
+    def _evidence(self, encoded: Encoded, receipt: Receipt, manner: Manner) -> PrintEvidence:
+        """What `reconcile` needs; call it right before the commit point."""
+        cuts = sum(block.HasField("cut") for block in receipt.blocks) if self._known().profile.cutter != "none" else 0
+        return PrintEvidence.of(
+            encoded,
+            profile=self._known().profile.name,
+            confirmation=manner.confirmation,
+            first_id=self._next_id,
+            total=len(receipt.blocks),
+            cuts=cuts,
+            ends_with_cut=bool(cuts) and receipt.blocks[-1].HasField("cut"),
+            counters=self._counters or Counters(),
+        )
+
+    async def _read_counters(self) -> None:
+        """Ask for the counters as they are between two prints."""
+        if self._known().profile.counters and self._counters is None and not self._board.blocking():
+            self._counters = await read_counters(self._open(), self._options.identify_seconds)
+            if self._counters == Counters():  # it does not know GS g 2 after all: not asked again
+                profile = replace(self._known().profile, counters=False)
+                self._identity = replace(self._known(), profile=profile)
+
+    # -- after a loss --
+
+    async def reconcile(self, unsettled: Unsettled) -> Settlement:
+        """Ask the printer what became of a print. Raises NoAnswer, LinkFault while it is not ready to tell."""
+        evidence = PrintEvidence.from_kept(unsettled.evidence)
+        if evidence is None:
+            return Settlement(error_pb2.PHYSICAL_EFFECT_UNKNOWN, "The printer cannot tell what became of it.")
+        profile = load_profile(evidence.profile) if self._known().provisional else self._known().profile
+        clear = profile.clear if self._options.clear is None else self._options.clear
+        seconds = self._options.answer_seconds
+        await settle_buffers(self._open(), self._board, clear=clear, answer_seconds=seconds)
+        self._counters = None
+        await self._read_counters()
+        settlement = judge(
+            evidence,
+            Findings(tuple(self._unasked_ids), self._counters or Counters(), int(unsettled.operation.progress.done)),
+            counters_survive_power_loss=self._options.counters_survive_power_loss,
+        )
+        self._leftover = settlement.effect != error_pb2.PHYSICAL_EFFECT_COMPLETE
+        if unsettled.verb == "check_health" and settlement.result is not None:
+            finding = device_pb2.HealthFinding(item="test slip", passed=True, detail=settlement.message)
+            result = device_pb2.CheckHealthResult(healthy=True, findings=[finding])
+            return replace(settlement, result=result)
+        return settlement
 
     def _encode(self, receipt: Receipt, profile: Profile, window: int) -> Encoded:
         return encode(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from countertop.drivers.escpos.session import Session
 from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
 from countertop.sdk.device import Run
 from countertop.sdk.errors import DeviceFault, LinkFault, NoAnswer, reason_info
-from countertop.v1 import error_pb2, receipt_printer_pb2
+from countertop.v1 import error_pb2, operation_pb2, receipt_printer_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
+from countertop.v1.operation_pb2 import PromptKind
 from countertop.v1.receipt_printer_pb2 import BlocksPrinted, Confirmation
 
-__all__ = ["Manner", "PrintJob"]
+__all__ = ["MENDABLE", "Manner", "PrintJob", "until_mended"]
 
 PROCESS_ID = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
 FENCE = receipt_printer_pb2.CONFIRMATION_FENCE
@@ -51,6 +53,41 @@ class Manner:
     dpi: int
     bytes_per_second: float
     """Speed of the wire."""
+    waits_for_people: bool = False
+    """A print that stops for something that a person can mend waits for that, and goes on."""
+
+
+MENDABLE: dict[Reason, PromptKind] = {
+    error_pb2.REASON_PAPER_OUT: operation_pb2.PROMPT_KIND_LOAD_PAPER,
+    error_pb2.REASON_COVER_OPEN: operation_pb2.PROMPT_KIND_CLOSE_COVER,
+    error_pb2.REASON_CUTTER_ERROR: operation_pb2.PROMPT_KIND_UNSPECIFIED,
+    error_pb2.REASON_WAITING_FOR_RECOVERY: operation_pb2.PROMPT_KIND_UNSPECIFIED,
+    error_pb2.REASON_PAPER_FEEDING: operation_pb2.PROMPT_KIND_UNSPECIFIED,
+    error_pb2.REASON_PRINTER_OFFLINE: operation_pb2.PROMPT_KIND_UNSPECIFIED,
+}
+"""What a person can mend, and what to ask for."""
+_RECOVERABLE = frozenset({error_pb2.REASON_CUTTER_ERROR, error_pb2.REASON_WAITING_FOR_RECOVERY})
+_RECOVER_SECONDS = 2.0
+
+
+async def until_mended(
+    session: Session, board: StatusBoard, run: Run, answer_seconds: float, *, recover: bytes
+) -> None:
+    """Return when nothing blocks the printer any more, or the operation's time is up. Raises LinkFault.
+
+    `recover` is sent now and then while it stands still after a cutter error: it is obeyed once the cause is gone.
+    """
+    loop = asyncio.get_running_loop()
+    next_try = 0.0
+    while (blocking := board.blocking()) and run.time_left > 0:
+        if loop.time() >= next_try and session.idle and any(item.reason in _RECOVERABLE for item in blocking):
+            next_try = loop.time() + _RECOVER_SECONDS
+            await session.send(recover, answer_seconds)
+        await session.heard(min(answer_seconds, run.time_left))
+        if session.idle:
+            with contextlib.suppress(NoAnswer):
+                for n in EOT_BITS:
+                    board.eot(n, await session.realtime_status(n, answer_seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +212,14 @@ class PrintJob:
         loop = asyncio.get_running_loop()
         confirmed, deadline = self._confirmed, loop.time() + self._patience()
         while not done():
-            passing = self._look_for_faults()
+            try:
+                passing = self._look_for_faults()
+            except _Stop as stop:
+                if not self._manner.waits_for_people or stop.reason not in MENDABLE:
+                    raise
+                await self._until_mended(stop)
+                deadline = loop.time() + self._patience()
+                continue
             if passing or self._confirmed is not confirmed:
                 confirmed, deadline = self._confirmed, loop.time() + self._patience()
             time_left = self._run.time_left
@@ -189,6 +233,16 @@ class PrintJob:
             seconds = min(time_left, deadline - loop.time(), self._manner.answer_seconds)
             if not await self._session.heard(max(seconds, 0)) and self._session.idle and self._manner.realtime:
                 await self._poll()
+
+    async def _until_mended(self, stop: _Stop) -> None:
+        """Wait for a person; what the printer holds stays there, and comes out then. Raises _Stop when time is up."""
+        self._run.stop(stop.reason, MENDABLE[stop.reason])
+        await until_mended(
+            self._session, self._board, self._run, self._manner.answer_seconds, recover=protocol.RECOVER_AND_CONTINUE
+        )
+        if self._board.blocking():
+            raise stop
+        self._run.working()
 
     def _patience(self) -> float:
         """Seconds in which some confirmation must come."""

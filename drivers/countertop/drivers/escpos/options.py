@@ -32,6 +32,9 @@ class EscPosOptions(Options):
     """Paper fed beyond the cutter before a cut."""
     cut_leftover: bool = True
     """Cut off what a print that failed half-way has left, before the next one."""
+    counters_survive_power_loss: bool = False
+    """The printer's maintenance counters lose nothing when its power fails: counters that have not changed then prove
+    that nothing was printed. Most printers save them now and then only."""
     window_bytes: int = Field(default=0, ge=0, le=1_000_000)
     """Most bytes on the way unconfirmed; at most what the printer's receive buffer takes, else a fault cannot be
     answered by clearing it. 0 takes the profile's, or 16 KiB on TCP (Epson UB-E02), less 512."""

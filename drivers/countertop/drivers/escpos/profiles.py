@@ -44,6 +44,7 @@ class Profile:
     process_id: bool
     gs_r: bool
     clear: bool
+    counters: bool
     disable_realtime: tuple[int, ...]
     motion_units: bool
     buffer_bytes: int

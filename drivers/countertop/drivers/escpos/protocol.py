@@ -259,6 +259,8 @@ AUTOMATIC_STATUS_ON = b"\x1da\xff"
 """GS a 255: report every change at once."""
 CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
 """DLE DC4 8: drop what was received but not printed and recover; nothing may follow before the answer 37 25 00."""
+RECOVER_AND_CONTINUE = b"\x10\x05\x01"
+"""DLE ENQ 1: recover from a cutter error once its cause is gone, and go on where it stopped."""
 RECOVER_AND_CLEAR = b"\x10\x05\x02"
 """DLE ENQ 2: recover from a cutter error once its cause is gone, dropping what was received."""
 
@@ -298,6 +300,26 @@ def pulse(drawer: int, on_ms: int, off_ms: int) -> bytes:
 def realtime_pulse(drawer: int, on_ms: int) -> bytes:
     """DLE DC4 1: the pulse at once, even while the printer is offline; in steps of 100 ms, to 800 ms."""
     return bytes((0x10, 0x14, 0x01, drawer - 1, max(1, min(8, on_ms // 100))))
+
+
+PROCESS_IDS = 95**4
+"""How many process ids there are: four characters of 20h to 7Eh (Epson reference, GS ( H)."""
+COUNTER_CUTS = 178
+COUNTER_LINES = 148
+"""Cumulative maintenance counters: autocutter operations, lines fed (Epson reference, GS g 2; Citizen CT-S2000)."""
+
+
+def counter(n: int) -> bytes:
+    """GS g 2: ask for a maintenance counter; answered in its turn by header 5Fh, digits, NUL."""
+    return b"\x1dg2\x00" + n.to_bytes(2, "little")
+
+
+def process_id_number(value: bytes) -> int:
+    """Which of the PROCESS_IDS it is, from 0."""
+    number = 0
+    for byte in value:
+        number = number * 95 + byte - 0x20
+    return number
 
 
 def process_ids(first: int) -> Iterator[bytes]:

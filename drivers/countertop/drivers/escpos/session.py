@@ -178,6 +178,14 @@ class Session:
         assert isinstance(event, protocol.PrinterInfo)
         return event.text
 
+    async def counter(self, n: int, seconds: float) -> int:
+        """GS g 2. Raises NoAnswer, also for an answer that is no number; LinkFault."""
+        event = await self.ask(protocol.counter(n), protocol.PrinterInfo, seconds)
+        assert isinstance(event, protocol.PrinterInfo)
+        if not event.text.isdecimal():
+            raise NoAnswer(f"maintenance counter {n}", seconds)
+        return int(event.text)
+
     async def identity_byte(self, n: int, seconds: float) -> int:
         """GS I 1 to 3. Raises NoAnswer, LinkFault."""
         event = await self.ask(protocol.identity(n), protocol.IdentityByte, seconds, pending=Pending.IDENTITY)

@@ -1,0 +1,101 @@
+"""Telling, on a new connection, what became of a print that was cut off.
+
+A printer that cannot send keeps its newest process id response and sends it when somebody is there again (Epson
+reference, GS ( H function 48): that is exactly how far it came. Its cutter counter (GS g 2) that has grown by the
+print's cuts tells the same of the end. Counters that have not grown prove nothing by themselves, since what they
+counted shortly before a power failure may be lost (Epson reference, GS g 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from countertop.drivers.escpos import protocol
+from countertop.drivers.escpos.evidence import Counters, PrintEvidence
+from countertop.drivers.escpos.session import Session
+from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
+from countertop.sdk.device import Settlement
+from countertop.sdk.errors import NoAnswer
+from countertop.v1 import error_pb2, receipt_printer_pb2
+from countertop.v1.receipt_printer_pb2 import PrintResult
+
+__all__ = ["Findings", "judge", "read_counters", "settle_buffers"]
+
+_COMPLETE = error_pb2.PHYSICAL_EFFECT_COMPLETE
+_PARTIAL = error_pb2.PHYSICAL_EFFECT_PARTIAL
+_NONE = error_pb2.PHYSICAL_EFFECT_NONE
+_UNKNOWN = error_pb2.PHYSICAL_EFFECT_UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the printer shows once it holds nothing of the print any more."""
+
+    ids: tuple[bytes, ...]
+    """Process ids that it sent on this connection, the newest last."""
+    counters: Counters
+    blocks_known: int
+    """Blocks that were confirmed before the connection was lost."""
+
+
+async def settle_buffers(session: Session, board: StatusBoard, *, clear: bool, answer_seconds: float) -> None:
+    """Return when everything that the printer received is printed, or dropped because something blocks it.
+
+    Raises NoAnswer, LinkFault: the printer is busy, blocked without a way to clear it, or gone.
+    """
+    for n in EOT_BITS:
+        board.eot(n, await session.realtime_status(n, answer_seconds))
+    if board.blocking():
+        if not clear:
+            raise NoAnswer("wait for the printer to be ready", answer_seconds)
+        await session.clear_buffers(answer_seconds)
+        return
+    try:
+        await session.status_byte(1, answer_seconds)  # GS r: answered in its turn, behind all that was received
+    except NoAnswer:
+        if not clear:
+            raise
+        await session.clear_buffers(answer_seconds)  # half a command swallowed the question
+
+
+def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power_loss: bool) -> Settlement:
+    """What became of the print."""
+    numbers = [number for value in findings.ids if (number := evidence.number(value)) is not None]
+    known = max([findings.blocks_known, *map(evidence.blocks, numbers)])
+    place = f"Printed up to block {min(known, evidence.total)} of {evidence.total}"
+    if known >= evidence.total > 0 or (numbers and max(numbers) >= evidence.last_id):
+        how = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
+        return Settlement(_COMPLETE, "The printer confirmed the whole receipt.", _result(evidence, how))
+    cut = _grown(evidence.cut_counter, findings.counters.cuts)
+    if evidence.ends_with_cut and cut is not None and cut >= evidence.cuts > 0:
+        message = "The printer's cutter counter has grown by the receipt's cuts: it came out whole."
+        return Settlement(_COMPLETE, message, _result(evidence, receipt_printer_pb2.CONFIRMATION_FENCE))
+    if numbers:
+        return Settlement(_PARTIAL, f"{place}; the printer kept that process id as its newest, and holds nothing more.")
+    lines = _grown(evidence.line_counter, findings.counters.lines)
+    if counters_survive_power_loss and cut == 0 and lines is not None:
+        if lines == 0 and known == 0:
+            return Settlement(_NONE, "Nothing was printed: the printer's counters have not changed.")
+        if evidence.ends_with_cut:
+            return Settlement(_PARTIAL, f"{place} at least; the printer's cutter counter has not changed.")
+    if lines:
+        return Settlement(_UNKNOWN, f"{place} at least: the printer's line counter has grown by {lines}.")
+    return Settlement(_UNKNOWN, f"{place} at least; whether the rest came out, the printer cannot tell.")
+
+
+def _grown(before: int, now: int) -> int | None:
+    """By how much; None where it is not known, or the counter was reset."""
+    return now - before if 0 <= before <= now else None
+
+
+def _result(evidence: PrintEvidence, confirmation: receipt_printer_pb2.Confirmation) -> PrintResult:
+    return PrintResult(confirmation=confirmation, blocks=evidence.total)
+
+
+async def read_counters(session: Session, seconds: float) -> Counters:
+    """GS g 2 for cuts and lines; -1 for both when the printer does not know it. Raises LinkFault."""
+    try:
+        cuts = await session.counter(protocol.COUNTER_CUTS, seconds)
+        return Counters(cuts, await session.counter(protocol.COUNTER_LINES, seconds))
+    except NoAnswer:
+        return Counters()
