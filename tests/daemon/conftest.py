@@ -272,3 +272,8 @@ def start() -> Any:
 @pytest.fixture
 def until() -> Any:
     return until_state
+
+
+@pytest.fixture
+def caller() -> type[Caller]:
+    return Caller

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
@@ -43,6 +43,8 @@ class Limits:
     """How long a cancelled driver call may take to end."""
     backoff = (0.1, 0.2, 0.5, 1.0)
     """Waits between attempts to connect; the last one repeats. A device that returns is READY within 2 s."""
+    steady = 5.0
+    """A device that is lost again sooner than this is waited for longer each time."""
     settle = 20.0
     """How long a device that was lost in the middle of an operation may take to be back and tell what became of it."""
     settle_after_restart = 60.0
@@ -199,14 +201,18 @@ class DeviceRunner:
         try:
             while not self._stopping:
                 if await self._connect():
-                    attempt = 0
+                    began = asyncio.get_running_loop().time()
                     if await self._settle():
                         await self._serve()
                     await self._disconnect()
-                else:
-                    waits = self._limits.backoff
-                    await self._pause(waits[min(attempt, len(waits) - 1)])
-                    attempt += 1
+                    if asyncio.get_running_loop().time() - began > self._limits.steady:
+                        attempt = 0
+                    elif attempt == 0:
+                        attempt = 1
+                        continue
+                waits = self._limits.backoff
+                await self._pause(waits[min(attempt, len(waits) - 1)])
+                attempt += 1
         finally:
             if self._running is not None and self._running.task is not None:
                 self._running.task.cancel()
@@ -219,6 +225,9 @@ class DeviceRunner:
         try:
             self._driver = await asyncio.to_thread(self._load)  # importing a driver may take long
             self._driver.report = self.view.reported
+            isolated: Any = self._driver
+            if hasattr(isolated, "on_death"):
+                isolated.on_death = self.nudge
             async with asyncio.timeout(self._limits.connect):
                 info = await self._driver.connect()
             self._check_identity(info)

@@ -1,0 +1,207 @@
+"""The driver's process: `python -m countertop.server.isolation.child FD`, started by the daemon only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from countertop.sdk.device import Device, Unsettled
+from countertop.sdk.links import parse_link
+from countertop.server.isolation.frames import Frame, FrameDecoder
+from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
+from countertop.v1 import operation_pb2
+from countertop.v1.device_pb2 import DeviceStatus
+
+__all__ = ["EXIT_MEMORY", "main"]
+
+EXIT_MEMORY = 77
+_PR_SET_PDEATHSIG = 1
+_READ = 65536
+
+
+class _Run:
+    """`countertop.sdk.Run` for a driver here; the operation is in the daemon."""
+
+    def __init__(self, child: Child, number: int, operation_id: str, time_left: float) -> None:
+        self._child = child
+        self._number = number
+        self.operation_id = operation_id
+        self._deadline = asyncio.get_running_loop().time() + time_left
+        self.committed: asyncio.Future[dict[str, Any] | None] | None = None
+
+    @property
+    def time_left(self) -> float:
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    def _tell(self, what: str, *args: Any, message: Message | None = None) -> None:
+        header = {"did": "run", "n": self._number, "what": what, "args": args}
+        if message is not None:
+            header |= message_type(message)
+        self._child.send(header, message.SerializeToString() if message is not None else b"")
+
+    def progress(self, done: int, total: int = 0, unit: str = "") -> None:
+        self._tell("progress", done, total, unit)
+
+    def prompt(self, kind: operation_pb2.PromptKind) -> None:
+        self._tell("prompt", int(kind))
+
+    def working(self) -> None:
+        self._tell("working")
+
+    def stop(self, reason: int, prompt: int = 0) -> None:
+        self._tell("stop", int(reason), int(prompt))
+
+    def emit(self, event: Message) -> None:
+        self._tell("emit", message=event)
+
+    def effect(self, effect: int) -> None:
+        self._tell("effect", int(effect))
+
+    def used(self, medium: str, amount: float) -> None:
+        self._tell("used", medium, amount)
+
+    async def commit_point(self, step: str, evidence: Mapping[str, Any] | None = None) -> None:
+        self.committed = asyncio.get_running_loop().create_future()
+        self._tell("commit_point", step, dict(evidence or {}))
+        error = await self.committed
+        if error is not None:
+            raise error_from(error, step)
+
+
+class Child:
+    """Serves the daemon's calls with one driver."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._writer: asyncio.StreamWriter | None = None
+        self._driver: Device | None = None
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._runs: dict[int, _Run] = {}
+
+    def send(self, header: dict[str, Any], blob: bytes = b"") -> None:
+        """To the daemon."""
+        assert self._writer is not None
+        self._writer.write(Frame(header, blob).to_bytes())
+
+    async def serve(self) -> None:
+        """Until the daemon hangs up."""
+        reader, self._writer = await asyncio.open_connection(sock=self._link)
+        decoder = FrameDecoder()
+        while data := await reader.read(_READ):
+            for frame in decoder.feed(data):
+                self._take(frame)
+        for task in self._calls.values():
+            task.cancel()
+        await asyncio.gather(*self._calls.values(), return_exceptions=True)
+        if self._driver is not None:
+            await self._driver.disconnect()
+
+    def _take(self, frame: Frame) -> None:
+        header = frame.header
+        match header["do"]:
+            case "ping":
+                self.send({"did": "pong"})
+            case "call":
+                task = asyncio.create_task(self._call(header, frame.blob))
+                self._calls[header["n"]] = task
+            case "cancel":
+                if header["n"] in self._calls:
+                    self._calls[header["n"]].cancel()
+            case "committed":
+                run = self._runs.get(header["n"])
+                if run is not None and run.committed is not None and not run.committed.done():
+                    run.committed.set_result(header["error"])
+
+    async def _call(self, header: dict[str, Any], blob: bytes) -> None:
+        number = header["n"]
+        try:
+            answer, message = await self._do(header, blob)
+            if message is not None:
+                answer |= message_type(message)
+            self.send({"did": "result", "n": number, **answer}, b"" if message is None else message.SerializeToString())
+        except asyncio.CancelledError:
+            self.send({"did": "cancelled", "n": number})
+        except MemoryError:
+            self._die()
+        except Exception as error:  # whatever a driver raises is the daemon's to judge
+            self.send({"did": "error", "n": number, "error": error_to(error)})
+        finally:
+            self._calls.pop(number, None)
+            self._runs.pop(number, None)
+
+    def _die(self) -> None:
+        os._exit(EXIT_MEMORY)
+
+    async def _do(self, header: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], Message | None]:
+        method = header["method"]
+        if method == "load":
+            return self._load(header), None
+        driver = self._driver
+        assert driver is not None, "loaded"
+        if method == "disconnect":
+            await driver.disconnect()
+            return {}, None
+        if method in ("connect", "status"):
+            return {}, await getattr(driver, method)()
+        if method == "reconcile":
+            operation = operation_pb2.Operation.FromString(blob)
+            found = await driver.reconcile(Unsettled(header["verb"], operation, header["evidence"]))
+            return {"effect": int(found.effect), "message": found.message}, found.result
+        run = _Run(self, header["n"], header["operation_id"], header["time_left"])
+        self._runs[header["n"]] = run
+        return {}, await getattr(driver, method)(message_from(header, blob), run)
+
+    def _load(self, header: dict[str, Any]) -> dict[str, Any]:
+        module, _, name = header["factory"].partition(":")
+        kind = getattr(import_module(module), name)
+        self._driver = kind(parse_link(header["url"]), kind.options_type.model_validate(header["options"]))
+        self._driver.report = self._report
+        if header["memory_mb"]:
+            _limit_memory(header["memory_mb"])
+        return {"poll_interval": self._driver.poll_interval}
+
+    def _report(self, status: DeviceStatus) -> None:
+        self.send({"did": "report", **message_type(status)}, status.SerializeToString())
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Allow so much more than what is used now: further allocations fail, here with MemoryError."""
+    page = resource.getpagesize()
+    data_pages = int(Path("/proc/self/statm").read_text().split()[5])
+    limit = data_pages * page + megabytes * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _die_with_the_daemon() -> None:
+    """Linux ends this process when the daemon's thread that started it ends, however that happens."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(descriptor: int) -> None:
+    """Serve the daemon behind an inherited socket."""
+    _die_with_the_daemon()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
+    os.dup2(2, 1)  # what a driver prints is no answer
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    try:
+        asyncio.run(Child(socket.socket(fileno=descriptor)).serve())
+    except MemoryError:
+        os._exit(EXIT_MEMORY)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

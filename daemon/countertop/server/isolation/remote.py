@@ -1,0 +1,285 @@
+"""A driver in another process, as the runner sees it: like any driver."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from countertop.sdk.device import Run, Settlement, Unsettled
+from countertop.sdk.errors import CountertopError, DeviceFault
+from countertop.server.isolation.child import EXIT_MEMORY
+from countertop.server.isolation.frames import BadFrame, Frame, FrameDecoder
+from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
+from countertop.v1 import error_pb2
+from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
+
+__all__ = ["IsolatedDriver"]
+
+log = logging.getLogger("countertop.isolation")
+
+END_SECONDS = 2.0
+_READ = 65536
+_CHILD = "countertop.server.isolation.child"
+
+
+class IsolatedDriver:
+    """Runs an unchanged driver in a process of its own. Made anew for each connection, as every driver.
+
+    Every method raises what the driver raises; and DeviceFault with DRIVER_CRASHED, DRIVER_HUNG when the process does
+    not answer for `hang_seconds`, DRIVER_OUT_OF_MEMORY beyond `memory_mb` MiB (0: no limit).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        factory: str,
+        url: str,
+        options: Mapping[str, Any],
+        *,
+        memory_mb: int = 0,
+        hang_seconds: float = 5.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.poll_interval = 2.0
+        self.report: Callable[[DeviceStatus], None] = lambda status: None
+        self.on_death: Callable[[], object] = lambda: None
+        """Called when the process has died by itself."""
+        self._load = {"factory": factory, "url": url, "options": dict(options), "memory_mb": memory_mb}
+        self._hang_seconds = hang_seconds
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._number = 0
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._runs: dict[int, Run] = {}
+        self._commits: set[asyncio.Task[None]] = set()
+        self._answered = 0.0
+        self._hung = self._closing = False
+        self._death: DeviceFault | None = None
+
+    # -- as any driver --
+
+    async def connect(self) -> DeviceInfo:
+        """Start the process, load the driver, connect."""
+        await self._spawn()
+        loaded = await self._ask({"method": "load", **self._load}, b"", "load")
+        self.poll_interval = loaded.header["poll_interval"]
+        return DeviceInfo.FromString(await self._plain("connect"))
+
+    async def status(self) -> DeviceStatus:
+        """As the driver says it; raises what ended the process, where it has died."""
+        return DeviceStatus.FromString(await self._plain("status"))
+
+    async def disconnect(self) -> None:
+        """Ask the driver to disconnect, then end the process. Never raises."""
+        self._closing = True
+        if self._process is None:
+            return
+        if self._death is None:
+            with contextlib.suppress(CountertopError, TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await self._ask({"method": "disconnect"}, b"", "disconnect")
+        await self._end()
+
+    async def reconcile(self, unsettled: Unsettled) -> Settlement:
+        """As the driver finds."""
+        header = {"method": "reconcile", "verb": unsettled.verb, "evidence": dict(unsettled.evidence)}
+        frame = await self._ask(header, unsettled.operation.SerializeToString(), "reconcile")
+        result = message_from(frame.header, frame.blob) if "type" in frame.header else None
+        return Settlement(frame.header["effect"], frame.header["message"], result)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return functools.partial(self._verb, name)
+
+    async def _verb(self, method: str, request: Message, run: Run) -> Message:
+        call = {"method": method, "operation_id": run.operation_id, "time_left": run.time_left}
+        frame = await self._ask(call | message_type(request), request.SerializeToString(), method, run)
+        return message_from(frame.header, frame.blob)
+
+    async def _plain(self, method: str) -> bytes:
+        return (await self._ask({"method": method}, b"", method)).blob
+
+    # -- calls --
+
+    async def _ask(self, header: dict[str, Any], blob: bytes, step: str, run: Run | None = None) -> Frame:
+        if self._death is not None:
+            raise self._again(self._death)
+        self._number += 1
+        number = self._number
+        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        if run is not None:
+            self._runs[number] = run
+        self._send({"do": "call", "n": number, **header}, blob)
+        try:
+            frame = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not future.done():
+                self._send({"do": "cancel", "n": number})
+                await asyncio.wait({future})
+            if not future.cancelled():
+                future.exception()
+            raise
+        finally:
+            self._waiting.pop(number, None)
+            self._runs.pop(number, None)
+        if frame.header["did"] == "error":
+            raise error_from(frame.header["error"], step)
+        if frame.header["did"] == "cancelled":  # by the driver itself, nobody here asked for it
+            raise DeviceFault(error_pb2.REASON_DRIVER_FAILED, f"The driver gave up by itself in {step}.", step=step)
+        return frame
+
+    def _send(self, header: dict[str, Any], blob: bytes = b"") -> None:
+        assert self._writer is not None, "connected"
+        if not self._writer.is_closing():
+            self._writer.write(Frame(header, blob).to_bytes())
+
+    def _take(self, frame: Frame) -> None:
+        header = frame.header
+        self._answered = asyncio.get_running_loop().time()
+        match header.get("did"):
+            case "result" | "error" | "cancelled":
+                future = self._waiting.get(header["n"])
+                if future is not None and not future.done():
+                    future.set_result(frame)
+            case "report":
+                self.report(DeviceStatus.FromString(frame.blob))
+            case "run":
+                run = self._runs.get(header["n"])
+                if run is not None:
+                    self._tell(run, header, frame.blob)
+
+    def _tell(self, run: Run, header: dict[str, Any], blob: bytes) -> None:
+        what, args = header["what"], header["args"]
+        if what == "emit":
+            run.emit(message_from(header, blob))
+        elif what == "commit_point":
+            task = asyncio.create_task(self._commit(run, header["n"], *args))
+            self._commits.add(task)
+            task.add_done_callback(self._commits.discard)
+        elif what in ("progress", "prompt", "working", "stop", "effect", "used"):
+            getattr(run, what)(*args)
+        else:
+            raise BadFrame(f"expected something a run can do, got {what!r}")
+
+    async def _commit(self, run: Run, number: int, step: str, evidence: dict[str, Any]) -> None:
+        error = None
+        try:
+            await run.commit_point(step, evidence)
+        except asyncio.CancelledError:
+            self._send({"do": "cancel", "n": number})
+            return
+        except Exception as raised:  # the driver must not go on, whatever it was
+            error = error_to(raised)
+        self._send({"do": "committed", "n": number, "error": error})
+
+    # -- the process --
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                _CHILD,
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                env=self._environment,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._answered = asyncio.get_running_loop().time()
+        self._tasks = [
+            asyncio.create_task(self._read(reader), name=f"isolation reader {self.name}"),
+            asyncio.create_task(self._watch(), name=f"isolation watchdog {self.name}"),
+        ]
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        decoder = FrameDecoder()
+        try:
+            while data := await reader.read(_READ):
+                for frame in decoder.feed(data):
+                    self._take(frame)
+        except ConnectionError:
+            pass  # it died with bytes of ours unread
+        except (ValueError, KeyError, TypeError) as error:  # what came is no answer of ours
+            log.error("the process of driver %s sends what makes no sense: %s", self.name, type(error).__name__)
+            self._kill()
+        assert self._process is not None
+        code = await self._process.wait()
+        if not self._closing:
+            self._die(code)
+
+    def _die(self, code: int) -> None:
+        self._death = self._cause(code)
+        log.error("%s", self._death.message)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(self._again(self._death))
+        self.on_death()
+
+    def _cause(self, code: int) -> DeviceFault:
+        if self._hung:
+            message = f"The process of driver {self.name} did not answer for {self._hang_seconds:g} s and was ended."
+            return DeviceFault(error_pb2.REASON_DRIVER_HUNG, message, step="watchdog")
+        if code == EXIT_MEMORY:
+            limit = self._load["memory_mb"]
+            message = f"The process of driver {self.name} needed more than its {limit} MiB."
+            return DeviceFault(error_pb2.REASON_DRIVER_OUT_OF_MEMORY, message, step="allocate")
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return DeviceFault(error_pb2.REASON_DRIVER_CRASHED, f"The process of driver {self.name} died {how}.", got=how)
+
+    @staticmethod
+    def _again(fault: DeviceFault) -> DeviceFault:
+        """A fresh one for each who is told, since each gets a traceback of its own."""
+        return DeviceFault(fault.reason, fault.message, step=fault.step, got=fault.got)
+
+    async def _watch(self) -> None:
+        """End a process whose loop stands still."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._send({"do": "ping"})
+            await asyncio.sleep(self._hang_seconds / 3)
+            if loop.time() - self._answered > self._hang_seconds:
+                self._hung = True
+                self._kill()
+                return
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _end(self) -> None:
+        assert self._process is not None
+        if self._writer is not None:
+            self._writer.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self._process.wait()
+        self._kill()
+        await self._process.wait()
+        for task in (*self._tasks, *self._commits):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._commits, return_exceptions=True)
+        for future in self._waiting.values():
+            if not future.done():
+                future.cancel()
