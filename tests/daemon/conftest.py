@@ -216,14 +216,16 @@ class Caller:
 
 
 @asynccontextmanager
-async def running(world: World, tmp_path: Path, **terminal: Any) -> AsyncIterator[SimpleNamespace]:
+async def running(
+    world: World, tmp_path: Path, serials: dict[str, str] | None = None, **terminal: Any
+) -> AsyncIterator[SimpleNamespace]:
     """A daemon with a made-up reader and printer, and a caller."""
     config = Config(
         terminal=TerminalConfig(**{"id": "test", "state_dir": f"{tmp_path}/state", **terminal}),
         listen=ListenConfig(addresses=[f"unix:{tmp_path}/t.sock"]),
         devices=[
-            DeviceConfig(id="reader", driver="fake-reader", link="tcp://127.0.0.1:1"),
-            DeviceConfig(id="printer", driver="fake-printer", link="tcp://127.0.0.1:1"),
+            DeviceConfig(id=name, driver=f"fake-{name}", link="tcp://127.0.0.1:1", serial=(serials or {}).get(name, ""))
+            for name in ("reader", "printer")
         ],
     )
     async with (

@@ -77,6 +77,15 @@ class TrialPrinter(ReceiptPrinter):
         await run.commit_point("first byte", {"blocks": 7})
         os.kill(os.getpid(), signal.SIGSEGV)
 
+    async def _wrong_event(self, request: Any, run: Run) -> Any:
+        run.emit(device_pb2.DeviceStatus())
+        await asyncio.Event().wait()
+
+    async def _slow_commit(self, request: Any, run: Run) -> Any:
+        run.progress(1)
+        await run.commit_point("first byte", {"blocks": 1})
+        raise AssertionError("cancelled before")
+
     async def _hang(self, request: Any, run: Run) -> Any:
         time.sleep(600)  # noqa: ASYNC251 - a vendor's library that never returns
 

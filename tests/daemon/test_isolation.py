@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from countertop.sdk import DriverSpec, hookimpl
 from countertop.server.app import Daemon
@@ -53,6 +55,7 @@ async def served(tmp_path, monkeypatch, caller, until):
     """Starts a daemon with an isolated printer of these options, and one that is as quiet as a mouse."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     daemons = []
+    started = []
 
     async def start(**device):
         config = Config(
@@ -67,11 +70,13 @@ async def served(tmp_path, monkeypatch, caller, until):
         await daemon.__aenter__()
         channel = grpc.aio.insecure_channel(daemon.addresses[0])
         daemons.append((daemon, channel))
+        started.append(daemon)
         call = caller(channel)
         for name in ("printer", "quiet"):
             found = await until(call, name, READY)
         return call, found
 
+    start.daemons = started
     yield start
     for daemon, channel in daemons:
         await channel.close()
@@ -101,7 +106,13 @@ async def test_a_driver_notices_no_difference(served):
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"), [("invalid", "INVALID_REQUEST"), ("fault", "PAPER_OUT"), ("bug", "DRIVER_FAILED")]
+    ("what", "reason"),
+    [
+        ("invalid", "INVALID_REQUEST"),
+        ("fault", "PAPER_OUT"),
+        ("bug", "DRIVER_FAILED"),
+        ("wrong_event", "DRIVER_FAILED"),
+    ],
 )
 async def test_errors_are_those_of_the_driver(served, what, reason):
     call, _ = await served()
@@ -124,6 +135,42 @@ async def test_a_call_is_cancelled_there_too(served):
     assert answer.operation.state == CANCELLED
     await call.all("ReceiptPrinterService", "Print", **printing("well"))
     assert process_of(await device(call)) == before
+
+
+async def test_a_commit_that_is_cancelled_has_committed_nothing(served):
+    call, _, daemon = *(await served()), served.daemons[-1]
+    journal, asked = daemon.terminal.journal, asyncio.Event()
+    saved = journal.saved
+
+    def never(*, durable):
+        if not durable:
+            return saved(durable=durable)
+        asked.set()
+        return asyncio.get_running_loop().create_future()
+
+    journal.saved = never
+    print_ = printing("slow_commit") | {"options": OperationOptions(operation_id="p", timeout=Duration(seconds=1))}
+    stream = call.stream("ReceiptPrinterService", "Print", **print_)
+    await asyncio.wait_for(asked.wait(), 5)
+    journal.saved = saved
+    answer = await call.unary("DeviceService", "GetDevice", device_id="printer")
+    assert answer.device.running_operation_id == "p"
+    daemon.terminal.runners["printer"]._interrupt(
+        daemon.terminal.runners["printer"]._running, error_pb2.REASON_RESET_BY_REQUEST
+    )
+    with pytest.raises(grpc.aio.AioRpcError):
+        async for _ in stream:
+            pass
+    found = (await call.unary("OperationService", "GetOperation", operation_id="p")).operation
+    assert found.physical_effect == error_pb2.PHYSICAL_EFFECT_NONE
+
+
+async def test_a_process_does_not_end_by_a_signal_to_the_whole_group(served):
+    call, _ = await served()
+    process = process_of(await device(call))
+    os.kill(process, signal.SIGTERM)
+    await call.all("ReceiptPrinterService", "Print", **printing("well"))
+    assert process_of(await device(call)) == process
 
 
 async def test_a_crash_after_the_commit_point_is_settled_by_the_next_process(served):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import TypeAlias, Unpack
 
 from countertop.client._address import default_address
 from countertop.client._bench import Bench
+from countertop.client._claim import Claim, OnHandover
 from countertop.client._devices import IdReader, ReceiptPrinter
 from countertop.client._operation import CallOptions, OperationHandle, call_options
 from countertop.client._stubs import Connection
 from countertop.client._watch import watch_events, watch_operation
-from countertop.v1 import device_pb2, operation_pb2
+from countertop.v1 import claim_pb2, device_pb2, operation_pb2
+from countertop.v1.claim_pb2 import ClaimInfo
 from countertop.v1.device_pb2 import (
     CheckHealthRequest,
     CheckHealthResponse,
@@ -141,6 +143,25 @@ class Counter:
         """One device. Raises NotFound."""
         device: Device = (await self._connection.ask(device_pb2.GetDeviceRequest(device_id=device_id))).device
         return device
+
+    def claim(
+        self,
+        *device_ids: str,
+        label: str,
+        wait: float = 30.0,
+        on_handover: OnHandover | None = None,
+        on_queued: Callable[[int, list[str]], object] | None = None,
+    ) -> Claim:
+        """The right to use devices alone, all or none, for `async with`; waits up to `wait` s (0 to 600) for them.
+
+        `label` is shown to others. `on_handover` is called with the label of somebody who waits, and returns whether
+        to yield; without it the daemon's policy decides. `on_queued` is told the position and the holders' labels.
+        """
+        return Claim(self._connection, device_ids, label, wait, on_handover, on_queued)
+
+    async def claims(self) -> list[ClaimInfo]:
+        """Claims that stand or wait."""
+        return list((await self._connection.ask(claim_pb2.ListClaimsRequest())).claims)
 
     async def set_maintenance(
         self, device_id: str, maintenance: bool, reason: str = "", drain: float | None = None

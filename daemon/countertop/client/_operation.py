@@ -43,6 +43,8 @@ class CallOptions(TypedDict, total=False):
     """Chosen by the app, to attach to the operation again later; by default a new UUID."""
     copy_of: str
     """The operation of which this is a wanted second copy."""
+    claim_token: str
+    """The token of the claim under which this runs."""
 
 
 def call_options(given: CallOptions) -> OperationOptions:
@@ -51,6 +53,7 @@ def call_options(given: CallOptions) -> OperationOptions:
         operation_id=given.get("operation_id") or uuid.uuid4().hex,
         visit_id=given.get("visit_id", ""),
         copy_of=given.get("copy_of", ""),
+        claim_token=given.get("claim_token", ""),
     )
     for field in ("timeout", "queue_timeout"):
         seconds = given.get(field)

@@ -17,10 +17,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from countertop.client import _bench, _counter, _devices, _operation
+from countertop.client import _bench, _claim, _counter, _devices, _operation
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
 
-__all__ = ["Bench", "Counter", "IdReader", "OperationHandle", "Operations", "ReceiptPrinter", "connect"]
+__all__ = ["Bench", "Claim", "Counter", "IdReader", "OperationHandle", "Operations", "ReceiptPrinter", "connect"]
 
 Face = TypeVar("Face")
 Item = TypeVar("Item")
@@ -204,6 +204,32 @@ class ReceiptPrinter(_Blocking[_devices.ReceiptPrinter]):
     start_open_drawer = _starting(_devices.ReceiptPrinter.start_open_drawer)
 
 
+class Claim(_Blocking[_claim.Claim]):
+    """The right to use devices alone: `with counter.claim("printer", label="counter 3") as claim:`."""
+
+    release = _waiting(_claim.Claim.release)
+
+    @property
+    def token(self) -> str:
+        """Goes into the calls under the claim, as `claim_token`."""
+        return self._face.token
+
+    @property
+    def lost(self) -> bool:
+        """It is gone for good."""
+        return self._face.lost.is_set()
+
+    def __enter__(self) -> Claim:
+        self._loop.run(self._face.acquire())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._loop.closed:
+            self.release()
+
+
 class Operations(_Blocking[_counter.Operations]):
     """Looks after operations of every device and kind."""
 
@@ -268,6 +294,22 @@ class Counter(_Blocking[_counter.Counter]):
         """A receipt printer; without an id, the terminal's only one, looked up at the first call."""
         return ReceiptPrinter(self._loop, self._face.receipt_printer(device_id))
 
+    def claim(
+        self,
+        *device_ids: str,
+        label: str,
+        wait: float = 30.0,
+        on_handover: Callable[[str], bool] | None = None,
+        on_queued: Callable[[int, list[str]], object] | None = None,
+    ) -> Claim:
+        """The right to use devices alone, for `with`; the callbacks are called in the counter's own thread."""
+
+        async def make() -> _claim.Claim:
+            return self._face.claim(*device_ids, label=label, wait=wait, on_handover=on_handover, on_queued=on_queued)
+
+        return Claim(self._loop, self._loop.run(make()))
+
+    claims = _waiting(_counter.Counter.claims)
     terminal = _waiting(_counter.Counter.terminal)
     devices = _waiting(_counter.Counter.devices)
     device = _waiting(_counter.Counter.device)

@@ -192,6 +192,7 @@ def serve(
     listen: list[str] | None = None,
     *plugins: ModuleType,
     json_logs: bool = False,
+    state_dir: Path | None = None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
     try:
@@ -200,6 +201,8 @@ def serve(
             config = _configuration(config_path, found)
             if listen:
                 config.listen.addresses = listen
+            if state_dir is not None:
+                config.terminal.state_dir = str(state_dir.absolute())
             asyncio.run(_serve(Daemon(config, plugins=found), emulated=config_path is None))
     except (ConfigError, OSError, ValueError) as error:
         print(f"countertop: {error}", file=sys.stderr)

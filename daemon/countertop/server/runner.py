@@ -347,7 +347,8 @@ class DeviceRunner:
         from countertop.sdk.device import Device
 
         unknown = record.effect_of(failure) == error_pb2.PHYSICAL_EFFECT_UNKNOWN
-        return unknown and record.committed and type(driver).reconcile is not Device.reconcile
+        own = type(driver).reconcile is not Device.reconcile
+        return unknown and record.committed and bool(getattr(driver, "reconciles", own))
 
     async def _until(self, task: asyncio.Task[None], seconds: float) -> None:
         """Wait until a verb has ended, its time is up, or somebody interrupted it and it may take no longer."""

@@ -19,6 +19,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR",
         help="unix:/PATH or HOST:PORT on loopback, instead of the configured addresses; may be given again",
     )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="where the journal lies, instead of the configured place; one daemon each",
+    )
     parser.add_argument("--json-logs", action="store_true", help="one JSON object a line on standard error")
     parser.epilog = "SIGTERM and Ctrl-C end it with exit code 0; running operations get the configured time to end."
 
@@ -27,4 +33,4 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     from countertop.server.app import serve
 
-    return serve(args.config, args.listen, json_logs=args.json_logs)
+    return serve(args.config, args.listen, json_logs=args.json_logs, state_dir=args.state)

@@ -171,7 +171,8 @@ class Child:
         self._driver.report = self._report
         if header["memory_mb"]:
             _limit_memory(header["memory_mb"])
-        return {"poll_interval": self._driver.poll_interval}
+        reconciles = kind.reconcile is not Device.reconcile
+        return {"poll_interval": self._driver.poll_interval, "reconciles": reconciles}
 
     def _report(self, status: DeviceStatus) -> None:
         self.send({"did": "report", **message_type(status)}, status.SerializeToString())
@@ -194,7 +195,9 @@ def _die_with_the_daemon() -> None:
 def main(descriptor: int) -> None:
     """Serve the daemon behind an inherited socket."""
     _die_with_the_daemon()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # sent to the whole group; the daemon decides
+        signal.signal(signum, lambda *_: None)
+    os.set_inheritable(descriptor, False)
     os.dup2(2, 1)  # what a driver prints is no answer
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     try:

@@ -26,7 +26,8 @@ __all__ = ["IsolatedDriver"]
 
 log = logging.getLogger("countertop.isolation")
 
-END_SECONDS = 2.0
+END_SECONDS = 1.0
+"""For a cancelled call, for disconnecting, and for the process to end by itself."""
 _READ = 65536
 _CHILD = "countertop.server.isolation.child"
 
@@ -51,6 +52,8 @@ class IsolatedDriver:
     ) -> None:
         self.name = name
         self.poll_interval = 2.0
+        self.reconciles = False
+        """The driver can tell what became of an operation."""
         self.report: Callable[[DeviceStatus], None] = lambda status: None
         self.on_death: Callable[[], object] = lambda: None
         """Called when the process has died by itself."""
@@ -63,7 +66,7 @@ class IsolatedDriver:
         self._number = 0
         self._waiting: dict[int, asyncio.Future[Frame]] = {}
         self._runs: dict[int, Run] = {}
-        self._commits: set[asyncio.Task[None]] = set()
+        self._commits: dict[int, asyncio.Task[None]] = {}
         self._answered = 0.0
         self._hung = self._closing = False
         self._death: DeviceFault | None = None
@@ -75,6 +78,9 @@ class IsolatedDriver:
         await self._spawn()
         loaded = await self._ask({"method": "load", **self._load}, b"", "load")
         self.poll_interval = loaded.header["poll_interval"]
+        self.reconciles = loaded.header["reconciles"]
+        # only now: importing a driver may take long, and the runner bounds that
+        self._tasks.append(asyncio.create_task(self._watch(), name=f"isolation watchdog {self.name}"))
         return DeviceInfo.FromString(await self._plain("connect"))
 
     async def status(self) -> DeviceStatus:
@@ -86,11 +92,13 @@ class IsolatedDriver:
         self._closing = True
         if self._process is None:
             return
-        if self._death is None:
-            with contextlib.suppress(CountertopError, TimeoutError):
-                async with asyncio.timeout(END_SECONDS):
-                    await self._ask({"method": "disconnect"}, b"", "disconnect")
-        await self._end()
+        try:
+            if self._death is None:
+                with contextlib.suppress(CountertopError, TimeoutError):
+                    async with asyncio.timeout(END_SECONDS):
+                        await self._ask({"method": "disconnect"}, b"", "disconnect")
+        finally:
+            await self._end()
 
     async def reconcile(self, unsettled: Unsettled) -> Settlement:
         """As the driver finds."""
@@ -127,12 +135,14 @@ class IsolatedDriver:
         try:
             frame = await asyncio.shield(future)
         except asyncio.CancelledError:
+            if number in self._commits:
+                self._commits[number].cancel()  # nothing has left yet, and nothing must be said to have
             if not future.done():
                 self._send({"do": "cancel", "n": number})
-                await asyncio.wait({future})
-            if not future.cancelled():
-                future.exception()
-            raise
+                await asyncio.wait({future}, timeout=END_SECONDS)
+            if not future.done() or future.exception() or future.result().header["did"] != "result":
+                raise
+            frame = future.result()  # it had ended before the wish reached it
         finally:
             self._waiting.pop(number, None)
             self._runs.pop(number, None)
@@ -160,16 +170,26 @@ class IsolatedDriver:
             case "run":
                 run = self._runs.get(header["n"])
                 if run is not None:
-                    self._tell(run, header, frame.blob)
+                    self._try_tell(run, header, frame.blob)
+
+    def _try_tell(self, run: Run, header: dict[str, Any], blob: bytes) -> None:
+        """What a driver says of its operation; a mistake in it ends the call, as it does without a process."""
+        try:
+            self._tell(run, header, blob)
+        except (TypeError, ValueError) as error:
+            self._send({"do": "cancel", "n": header["n"]})
+            future = self._waiting[header["n"]]
+            if not future.done():
+                future.set_exception(error)
 
     def _tell(self, run: Run, header: dict[str, Any], blob: bytes) -> None:
         what, args = header["what"], header["args"]
         if what == "emit":
             run.emit(message_from(header, blob))
         elif what == "commit_point":
-            task = asyncio.create_task(self._commit(run, header["n"], *args))
-            self._commits.add(task)
-            task.add_done_callback(self._commits.discard)
+            number = header["n"]
+            self._commits[number] = asyncio.create_task(self._commit(run, number, *args))
+            self._commits[number].add_done_callback(lambda task: self._commits.pop(number, None))
         elif what in ("progress", "prompt", "working", "stop", "effect", "used"):
             getattr(run, what)(*args)
         else:
@@ -207,10 +227,7 @@ class IsolatedDriver:
             theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._answered = asyncio.get_running_loop().time()
-        self._tasks = [
-            asyncio.create_task(self._read(reader), name=f"isolation reader {self.name}"),
-            asyncio.create_task(self._watch(), name=f"isolation watchdog {self.name}"),
-        ]
+        self._tasks = [asyncio.create_task(self._read(reader), name=f"isolation reader {self.name}")]
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         decoder = FrameDecoder()
@@ -255,9 +272,13 @@ class IsolatedDriver:
     async def _watch(self) -> None:
         """End a process whose loop stands still."""
         loop = asyncio.get_running_loop()
+        pause = self._hang_seconds / 3
         while True:
             self._send({"do": "ping"})
-            await asyncio.sleep(self._hang_seconds / 3)
+            began = loop.time()
+            await asyncio.sleep(pause)
+            if loop.time() - began > 2 * pause:
+                self._answered = loop.time()  # it was the daemon that stood still
             if loop.time() - self._answered > self._hang_seconds:
                 self._hung = True
                 self._kill()
@@ -277,9 +298,10 @@ class IsolatedDriver:
                 await self._process.wait()
         self._kill()
         await self._process.wait()
-        for task in (*self._tasks, *self._commits):
+        tasks = [*self._tasks, *self._commits.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._commits, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for future in self._waiting.values():
             if not future.done():
                 future.cancel()
