@@ -204,6 +204,20 @@ async def test_a_print_that_had_not_begun_refuses_another_request_under_its_id(r
             await counter.call.all("ReceiptPrinterService", "Print", **other)
 
 
+async def test_a_print_that_had_not_begun_ends_when_its_device_is_offline(start, world, until, tmp_path):
+    async with start(world, tmp_path, drain_seconds=0.0) as first:
+        await until(first.call, "printer", device_pb2.DEVICE_STATE_READY)
+        await in_the_middle(world, commit=False)(first)
+        died = crash(tmp_path)
+    world.present = False
+    async with start(world, tmp_path, state_dir=died) as second:
+        await until(second.call, "printer", device_pb2.DEVICE_STATE_OFFLINE)
+        with pytest.raises(Exception, match="is offline") as caught:
+            await second.call.all("ReceiptPrinterService", "Print", **printing("p"))
+        operation = caught.value.updates[-1].operation
+        assert (operation.state, operation.physical_effect) == (FAILED, NONE)
+
+
 async def test_a_print_that_had_not_begun_expires_by_its_own_limit(restart, world):
     async def before(counter):
         entered = asyncio.Event()

@@ -200,13 +200,12 @@ class Terminal:
         self.claims.check(request.device_id, request.options.claim_token)
         waiting, record.timer = record.timer, None
         record.take_up(request)
-        try:
-            self.runner(request.device_id, record.verb.kind).submit(record)
-        except CountertopError:
-            record.request, record.timer = None, waiting
-            raise
         if waiting is not None:
             waiting.cancel()
+        try:
+            self.runner(request.device_id, record.verb.kind).submit(record)
+        except CountertopError as error:  # it cannot go on, and its client is told how it ended
+            record.fail(failure_of(error, request.device_id))
 
     def _check_epoch(self, epoch: str) -> None:
         if epoch and epoch != self.events.epoch:
