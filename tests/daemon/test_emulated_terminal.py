@@ -11,7 +11,7 @@ from countertop.client import Counter, connect
 from countertop.client.errors import OperationFailed
 from countertop.server.app import Daemon
 from countertop.server.config import Config, ListenConfig
-from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
+from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_printer_pb2
 from countertop.v1.receipt_pb2 import Block, Cut, Paragraph, Receipt, Span
 
 
@@ -37,6 +37,42 @@ async def test_both_devices_are_healthy_inside_and_the_printer_prints_a_test_sli
     assert result.healthy
     assert result.findings[-1].item == "test slip"
     assert len(await counter.bench.output(text_only=True)) == 1
+
+
+async def asked_for(handle, prompt):
+    """Wait until the operation asks a person for this."""
+    async for update in handle:
+        if update.operation.prompt == prompt:
+            return
+    raise AssertionError("never asked for")
+
+
+async def test_a_person_helps_to_check_the_cover(counter):
+    handle = counter.start_check_health("receipt-printer", device_pb2.HEALTH_LEVEL_INTERACTIVE)
+    await asked_for(handle, operation_pb2.PROMPT_KIND_OPEN_COVER)
+    await counter.bench.open_cover()
+    await asked_for(handle, operation_pb2.PROMPT_KIND_CLOSE_COVER)
+    await counter.bench.close_cover()
+    result = await handle.result()
+    assert result.healthy
+    assert result.findings[-1].item == "cover sensor"
+
+
+async def test_a_person_helps_to_check_the_reader_and_nothing_of_the_card_is_read(counter):
+    handle = counter.start_check_health("id-reader", device_pb2.HEALTH_LEVEL_INTERACTIVE)
+    await asked_for(handle, operation_pb2.PROMPT_KIND_PRESENT_DOCUMENT)
+    await counter.bench.insert_card()
+    result = await handle.result()
+    assert result.healthy
+    assert result.findings[-1].item == "card detection"
+    await counter.id_reader().read()
+
+
+async def test_a_check_that_nobody_helps_with_ends_as_not_healthy(counter):
+    level = device_pb2.HEALTH_LEVEL_INTERACTIVE
+    for device_id in ("receipt-printer", "id-reader"):
+        result = await counter.check_health(device_id, level, timeout=0.5)
+        assert not result.healthy
 
 
 async def test_a_print_is_confirmed_by_its_own_number_and_lies_on_the_paper(counter):

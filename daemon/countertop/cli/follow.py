@@ -26,6 +26,7 @@ PROMPTS = {
     "REMOVE_DOCUMENT": "Take the document away.",
     "LOAD_PAPER": "Load paper.",
     "CLOSE_COVER": "Close the cover.",
+    "OPEN_COVER": "Open the cover.",
 }
 
 

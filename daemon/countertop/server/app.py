@@ -18,6 +18,7 @@ from countertop.server.config import Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
 from countertop.server.doors.grpc_door import GrpcDoor
 from countertop.server.emulation import start_emulators, stop_emulators
+from countertop.server.hotplug import HotPlug, id_basis
 from countertop.server.journal.journal import Journal
 from countertop.server.logs import logs_to
 from countertop.server.plugins import Plugins
@@ -56,6 +57,7 @@ class Daemon:
         self._terminal: Terminal | None = None
         self._emulators: dict[str, Emulator] = {}
         self._door: GrpcDoor | None = None
+        self._hotplug = HotPlug(())
 
     @property
     def terminal(self) -> Terminal:
@@ -101,6 +103,8 @@ class Daemon:
         if not self._emulators:
             await self._start_emulators()
         _calm_the_collector()
+        self._hotplug = HotPlug(self.terminal.runners.values())
+        self._hotplug.start()
         for runner in self.terminal.runners.values():
             if runner.view.device.admin_state == device_pb2.ADMIN_STATE_ENABLED:
                 runner.start()
@@ -122,7 +126,7 @@ class Daemon:
         view = DeviceView(
             Device(
                 id=config.id,
-                id_basis=device_pb2.ID_BASIS_CONFIGURED,
+                id_basis=id_basis(config.link, config.serial),
                 kind=self.plugins.drivers[driver_name].kind,
                 unit=config.id,
                 driver=driver_name,
@@ -166,6 +170,7 @@ class Daemon:
         drain = self.config.terminal.drain_seconds
         if self._terminal is None:
             return
+        await self._hotplug.stop()
         try:
             async with asyncio.timeout(drain + STOP_SECONDS):
                 await self.terminal.stop(drain)

@@ -94,6 +94,11 @@ class DeviceRunner:
         """The device's id."""
         return self.view.device.id
 
+    @property
+    def link(self) -> str:
+        """The URL of the device's link."""
+        return self.view.device.link
+
     def start(self) -> None:
         """Begin to connect."""
         self._task = asyncio.create_task(self._main(), name=f"runner {self.id}")

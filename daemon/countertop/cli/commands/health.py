@@ -22,9 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("device", metavar="DEVICE", help="the device's id, from `countertop devices`")
     parser.add_argument(
         "--level",
-        choices=("internal", "external"),
+        choices=("internal", "external", "interactive"),
         default="internal",
-        help="internal asks the device; external does something to be seen, such as a test slip (default: internal)",
+        help="internal asks the device; external does something to be seen, such as a test slip; "
+        "interactive asks you to do something (default: internal)",
     )
     add_address(parser)
     add_json(parser)
@@ -37,7 +38,11 @@ def run(args: argparse.Namespace) -> int:
     async def work(counter: Counter) -> int:
         from countertop.v1 import device_pb2
 
-        levels = {"internal": device_pb2.HEALTH_LEVEL_INTERNAL, "external": device_pb2.HEALTH_LEVEL_EXTERNAL}
+        levels = {
+            "internal": device_pb2.HEALTH_LEVEL_INTERNAL,
+            "external": device_pb2.HEALTH_LEVEL_EXTERNAL,
+            "interactive": device_pb2.HEALTH_LEVEL_INTERACTIVE,
+        }
         result = await follow(counter.start_check_health(args.device, levels[args.level]))
         if args.json:
             json_line(result)

@@ -26,7 +26,7 @@ from countertop.sdk.device import Options, ReceiptPrinter, Run, Settlement, Unse
 from countertop.sdk.errors import CountertopError, DeviceFault, LinkFault, NoAnswer
 from countertop.sdk.links import LinkUrl, SerialLink, TcpLink
 from countertop.sdk.receipt import lay_out
-from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
+from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
 from countertop.v1.receipt_pb2 import Receipt
 from countertop.v1.receipt_printer_pb2 import OpenDrawerRequest, OpenDrawerResult, PrintRequest, PrintResult
@@ -186,10 +186,17 @@ class EscPosPrinter(ReceiptPrinter):
         return False
 
     async def check_health(self, request: device_pb2.CheckHealthRequest, run: Run) -> device_pb2.CheckHealthResult:
-        """INTERNAL asks for the status; EXTERNAL prints a short test slip."""
-        if request.level > device_pb2.HEALTH_LEVEL_EXTERNAL:
-            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks without a person.")
+        """INTERNAL asks for the status; EXTERNAL prints a short test slip; INTERACTIVE has a person open and close the
+        cover, and watches the sensor.
+        """
         result = internal_health(await self.status())
+        if request.level == device_pb2.HEALTH_LEVEL_INTERACTIVE and result.healthy:
+            passed = await self._cover_is_seen(run)
+            detail = (
+                "The cover was seen to open and to close." if passed else "The cover was not seen to open and close."
+            )
+            result.findings.append(device_pb2.HealthFinding(item="cover sensor", passed=passed, detail=detail))
+            result.healthy = passed
         if request.level == device_pb2.HEALTH_LEVEL_EXTERNAL and result.healthy:
             slip = test_slip(self._known().profile.name)
             printed = await self._print(slip, run, lambda blocks: None, self._manner())
@@ -197,6 +204,20 @@ class EscPosPrinter(ReceiptPrinter):
             detail = f"A test slip was printed; confirmed by {how}."
             result.findings.append(device_pb2.HealthFinding(item="test slip", passed=True, detail=detail))
         return result
+
+    async def _cover_is_seen(self, run: Run) -> bool:
+        for prompt, is_open in (
+            (operation_pb2.PROMPT_KIND_OPEN_COVER, True),
+            (operation_pb2.PROMPT_KIND_CLOSE_COVER, False),
+        ):
+            run.prompt(prompt)
+            while any(item.reason == error_pb2.REASON_COVER_OPEN for item in self._board.blocking()) != is_open:
+                if run.time_left <= 0:
+                    return False
+                await self._open().heard(min(self._options.answer_seconds, run.time_left))
+                await self.status()
+        run.working()
+        return True
 
     # -- printing --
 

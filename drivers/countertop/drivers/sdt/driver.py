@@ -15,9 +15,10 @@ from countertop.drivers.sdt.layouts import LAYOUTS
 from countertop.drivers.sdt.reading import Field, Reading
 from countertop.drivers.sdt.sam import Sam, refusal
 from countertop.sdk import IdReader, Link, LinkFault, LinkUrl, NoAnswer, Options, ProtocolFault, Run
+from countertop.sdk.device import internal_health
 from countertop.sdk.errors import reason_info
 from countertop.sdk.links import SerialLink
-from countertop.v1 import device_pb2, id_reader_pb2
+from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2
 from countertop.v1.device_pb2 import Condition, DeviceInfo, DeviceStatus
 
 __all__ = ["SdtOptions", "SdtReader"]
@@ -124,6 +125,24 @@ class SdtReader(IdReader):
         """Reset the module, then ask how it is."""
         await self._ask_twice(self._connected().sam, protocol.RESET)
         return device_pb2.ResetDeviceResult(status=await self.status())
+
+    async def check_health(self, request: device_pb2.CheckHealthRequest, run: Run) -> device_pb2.CheckHealthResult:
+        """INTERNAL asks for the module's state; INTERACTIVE has a person lay a card on the reader, and reads nothing of
+        it. EXTERNAL is NOT_SUPPORTED: a reader does nothing that could be seen.
+        """
+        if request.level != device_pb2.HEALTH_LEVEL_INTERACTIVE:
+            return await super().check_health(request, run)
+        result, field, passed = internal_health(await self.status()), self._connected(), False
+        if result.healthy:
+            run.prompt(operation_pb2.PROMPT_KIND_PRESENT_DOCUMENT)
+            while not passed and await field.turn(run.time_left):
+                passed = await field.find()
+            run.working()
+            await self._ask_twice(field.sam, protocol.RESET)  # the card may be found again
+            detail = "A card was found on the reader." if passed else "No card was found on the reader."
+            result.findings.append(device_pb2.HealthFinding(item="card detection", passed=passed, detail=detail))
+            result.healthy = passed
+        return result
 
     async def read(self, request: id_reader_pb2.ReadRequest, run: Run) -> id_reader_pb2.ReadResult:
         """Wait for a card, read it, wait for its removal if asked.
