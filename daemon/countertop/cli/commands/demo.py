@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from countertop.cli.output import complain, console, say
@@ -21,6 +22,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=Path("counter-visit"),
         help="for the files (default: ./counter-visit)",
     )
+    parser.add_argument(
+        "--address",
+        metavar="ADDR",
+        help="the visit at a daemon that runs already, with the emulated terminal (countertop serve); by default the "
+        "demo has a daemon of its own",
+    )
     parser.epilog = (
         "It leaves receipt.png, photo.png and visit.json. Everything in it is invented; no hardware is used."
     )
@@ -35,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="countertop-") as folder:
-            asyncio.run(_demo(args.out, Path(folder)))
+            asyncio.run(_demo(args.out, Path(folder), args.address))
     except CountertopError as error:
         tell(error)
         return 1
@@ -46,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _demo(out: Path, folder: Path) -> None:
+async def _demo(out: Path, folder: Path, address: str | None) -> None:
     from datetime import datetime
 
     from countertop.cli.sample_receipt import sample_receipt
@@ -61,7 +68,11 @@ async def _demo(out: Path, folder: Path) -> None:
     config.listen = ListenConfig([f"unix:{folder}/countertop.sock"])
     config.terminal.drain_seconds = 0.0
     config.terminal.state_dir = f"{folder}/state"
-    async with Daemon(config) as daemon, connect(daemon.addresses[0]) as counter:
+    async with AsyncExitStack() as stack:
+        if address is None:
+            daemon = await stack.enter_async_context(Daemon(config))
+            address = daemon.addresses[0]
+        counter = await stack.enter_async_context(connect(address))
         visit = Visit(counter, out, console())
         try:
             await visit.run(receipt)
