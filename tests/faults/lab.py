@@ -67,6 +67,8 @@ class Verdict:
     told: str = ""
     """What the client was told in the end: a state, or the name of the error."""
     paper: list[str] = field(default_factory=list)
+    confirmed: bool = True
+    """The printer itself confirmed it; else the daemon only says that all bytes were written."""
 
     def problems(self) -> list[str]:
         """What must not be."""
@@ -82,7 +84,7 @@ class Verdict:
         state, effect = self.operation.state, self.operation.physical_effect
         if state not in FINAL:
             found.append(f"HANG: still {operation_pb2.OperationState.Name(state)}")
-        if state == SUCCEEDED and paper != expected:
+        if state == SUCCEEDED and self.confirmed and paper != expected:
             found.append("said to be printed, and is not")
         if state in (FAILED, CANCELLED) and effect == error_pb2.PHYSICAL_EFFECT_NONE and self.paper:
             found.append("said to be unprinted, and is printed")
@@ -125,6 +127,8 @@ class Report:
             state = operation_pb2.OperationState.Name(operation.state).removeprefix("OPERATION_STATE_")
             effect = error_pb2.PhysicalEffect.Name(operation.physical_effect).removeprefix("PHYSICAL_EFFECT_")
             self.outcomes[f"{state} {effect}"] += 1
+            if operation.state == SUCCEEDED and not verdict.confirmed:
+                self.outcomes["of those merely written"] += 1
             if operation.state == UNCERTAIN:
                 lines = f"{len(verdict.paper)} of {verdict.lines} lines on paper"
                 self.uncertain.append(f"{round_name}: {lines}; {operation.failure.message}")
@@ -289,8 +293,11 @@ class Lab:
             interruption=verdict.interruption,
         )
         try:
-            async for _ in handle:
+            async for update in handle:
                 verdict.acknowledged = True
+                if update.HasField("result"):
+                    written = receipt_printer_pb2.CONFIRMATION_WRITTEN
+                    verdict.confirmed = update.result.confirmation > written
                 if chance < 0.1:
                     await handle.close()
                     verdict.told = "hung up"

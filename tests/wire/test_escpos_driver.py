@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
-from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, LinkFault, NoAnswer
+from countertop.sdk.errors import DeviceFault, InvalidRequest, LinkFault, NoAnswer
 from countertop.sdk.links import parse_link
 from countertop.v1 import device_pb2, error_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import CheckHealthRequest, DeviceStatus, ResetDeviceRequest
@@ -671,12 +671,6 @@ class TestOtherVerbs:
             result = await driver.check_health(request, StubRun())
         assert not result.healthy
         assert b"Test slip" not in printer.received
-
-    async def test_there_is_no_interactive_check(self) -> None:
-        async with connected(ScriptedPrinter()) as driver:
-            with pytest.raises(CountertopError) as caught:
-                await driver.check_health(CheckHealthRequest(level=device_pb2.HEALTH_LEVEL_INTERACTIVE), StubRun())
-        assert caught.value.reason == error_pb2.REASON_NOT_SUPPORTED
 
     async def test_a_drawer_that_springs_open_is_reported(self) -> None:
         printer = ScriptedPrinter()

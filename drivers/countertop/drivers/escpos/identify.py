@@ -40,9 +40,18 @@ async def identify(session: Session, board: StatusBoard, options: EscPosOptions)
     realtime = await _read_status(session, board, options.answer_seconds)
     blocked = bool(board.blocking())
     texts = {} if blocked else await _read_texts(session, options.identify_seconds)
-    if realtime and not texts and not blocked and await _half_command_ended(session, options):
-        texts = await _read_texts(session, options.identify_seconds)
-    fence = bool(texts) or blocked or await _answers_gs_r(session, options)
+    fence = bool(texts) or blocked
+    if not fence:
+        # it may be printing what was sent before: GS r waits behind that, as GS I does
+        fence = await _answers_gs_r(session, options.busy_seconds if realtime else options.identify_seconds)
+        if fence:
+            texts = await _read_texts(session, options.identify_seconds)
+        elif realtime:
+            await _read_status(session, board, options.answer_seconds)
+            blocked = fence = bool(board.blocking())
+            if not blocked and await _half_command_ended(session, options):
+                texts = await _read_texts(session, options.identify_seconds)
+                fence = bool(texts) or await _answers_gs_r(session, options.identify_seconds)
     if not realtime and not fence and options.confirm != "written":
         raise NoAnswer("identify the printer", options.answer_seconds)
     numbers = {} if texts or blocked else await _read_numbers(session, options.identify_seconds)
@@ -115,9 +124,9 @@ def _number(what: str, value: int | None) -> str:
     return "" if value is None else f"{what} {value:02X}h"
 
 
-async def _answers_gs_r(session: Session, options: EscPosOptions) -> bool:
+async def _answers_gs_r(session: Session, seconds: float) -> bool:
     try:
-        await session.status_byte(1, options.identify_seconds)
+        await session.status_byte(1, seconds)
     except NoAnswer:
         return False
     return True

@@ -42,6 +42,8 @@ class EscPosOptions(Options):
     """Time for the answer to a real-time command."""
     identify_seconds: float = Field(default=0.5, gt=0, le=30)
     """Time for the answer to GS I, which many printers do not know."""
+    busy_seconds: float = Field(default=4.0, gt=0, le=60)
+    """Time for a printer that answers real-time commands to print what it was sent before, when it is connected anew."""
     stall_seconds: float = Field(default=8.0, gt=0, le=120)
     """Time for a confirmation, beside the time that paper and wire take."""
     slowest_mm_per_second: float = Field(default=20.0, gt=0, le=1000)
