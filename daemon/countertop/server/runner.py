@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.device_view import DeviceView
+from countertop.server.driver_errors import CONNECT_ANEW, as_ours, offline_error
 from countertop.server.fair_queue import FairQueue
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
@@ -78,7 +80,7 @@ class DeviceRunner:
         self._hooks = hooks
         self._limits = limits
         self._queue = FairQueue()
-        self._settling = Settling(self.id, self._as_ours)
+        self._settling = Settling(self.id, partial(as_ours, self.id))
         self._wake = asyncio.Event()
         self._driver: Driver | None = None
         self._running: OperationRecord | None = None
@@ -133,7 +135,7 @@ class DeviceRunner:
                 error_pb2.REASON_QUEUE_FULL, f"{len(self._queue)} operations wait for {self.id}, which is its limit."
             )
         if self.view.failure is not None and not first:
-            raise self._offline_error(self.view.failure)
+            raise offline_error(self.id, self.view.failure)
         if first:
             self._queue.appendleft(record)
         else:
@@ -239,7 +241,7 @@ class DeviceRunner:
             async with asyncio.timeout(self._limits.status):
                 status = await self._driver.status()
         except Exception as error:
-            failure = failure_of(self._as_ours(error, "connect"), self.id)
+            failure = failure_of(as_ours(self.id, error, "connect"), self.id)
             if self.view.offline(failure):
                 log.warning("device %s is offline: %s", self.id, failure.message)
             await self._disconnect()
@@ -294,7 +296,7 @@ class DeviceRunner:
             async with asyncio.timeout(self._limits.status):
                 self.view.reported(await driver.status())
         except Exception as error:
-            failure = failure_of(self._as_ours(error, "status"), self.id)
+            failure = failure_of(as_ours(self.id, error, "status"), self.id)
             log.warning("device %s is offline: %s", self.id, failure.message)
             self.view.offline(failure)
             return False
@@ -328,8 +330,8 @@ class DeviceRunner:
             if not done:
                 log.error("driver %s does not let go of %s; it is abandoned", driver.name, record.verb.name)
         elif (raised := task.exception()) is not None:
-            error = self._as_ours(raised, record.verb.method)
-            keep = error.reason not in _CONNECT_ANEW
+            error = as_ours(self.id, raised, record.verb.method)
+            keep = error.reason not in CONNECT_ANEW
         if error is not None and not record.ended:
             failure = failure_of(error, self.id)
             if self._can_settle(record, failure, driver):
@@ -395,36 +397,6 @@ class DeviceRunner:
 
     # --- ends of operations ----------------------------------------------------------------------------------------
 
-    def _as_ours(self, error: BaseException, step: str) -> CountertopError:
-        """Any error a driver raised, as one of ours. A foreign one is the driver's bug: its text may hold customer
-        data, so that only its type is told; the log has where it was raised.
-        """
-        if isinstance(error, CountertopError):
-            return error
-        if isinstance(error, TimeoutError):
-            return DeviceFault(error_pb2.REASON_NO_ANSWER, step=step)
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "?"
-        log.error("driver of %s failed in %s: %s at %s", self.id, step, type(error).__name__, place)
-        return DeviceFault(
-            error_pb2.REASON_DRIVER_FAILED,
-            f"The driver of {self.id} failed in {step} ({type(error).__name__}).",
-            step=step,
-        )
-
-    def _offline_error(self, failure: Failure) -> CountertopError:
-        return DeviceFault(
-            error_pb2.REASON_DEVICE_OFFLINE,
-            f"The device {self.id} is offline: {failure.message}",
-            step=failure.device_fault.step,
-            expected=failure.device_fault.expected,
-            got=failure.device_fault.got,
-            action=failure.device_fault.action,
-            effect=error_pb2.PHYSICAL_EFFECT_NONE,
-        )
-
     def _end(self, record: OperationRecord, error: CountertopError) -> None:
         if record.operation.state not in FINAL:
             if record.timer is not None:
@@ -451,7 +423,7 @@ class DeviceRunner:
 
     def _fail_queued(self, reason: error_pb2.Reason, failure: Failure | None = None) -> None:
         while self._queue:
-            error = CountertopError(reason) if failure is None else self._offline_error(failure)
+            error = CountertopError(reason) if failure is None else offline_error(self.id, failure)
             self._end(self._queue.popleft(), error)
         self._queue_changed()
 
@@ -466,16 +438,3 @@ class DeviceRunner:
             if record.operation.queue_position != position:
                 record.operation.queue_position = position
                 record.touch()
-
-
-_CONNECT_ANEW = frozenset(
-    {
-        error_pb2.REASON_LINK_LOST,
-        error_pb2.REASON_DEVICE_OFFLINE,
-        error_pb2.REASON_DRIVER_FAILED,
-        error_pb2.REASON_NO_ANSWER,
-        error_pb2.REASON_DRIVER_CRASHED,
-        error_pb2.REASON_DRIVER_HUNG,
-        error_pb2.REASON_DRIVER_OUT_OF_MEMORY,
-    }
-)

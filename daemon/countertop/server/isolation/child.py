@@ -167,12 +167,13 @@ class Child:
     def _load(self, header: dict[str, Any]) -> dict[str, Any]:
         module, _, name = header["factory"].partition(":")
         kind = getattr(import_module(module), name)
-        self._driver = kind(parse_link(header["url"]), kind.options_type.model_validate(header["options"]))
-        self._driver.report = self._report
+        driver: Device = kind(parse_link(header["url"]), kind.options_type.model_validate(header["options"]))
+        driver.report = self._report
+        self._driver = driver
         if header["memory_mb"]:
             _limit_memory(header["memory_mb"])
         reconciles = kind.reconcile is not Device.reconcile
-        return {"poll_interval": self._driver.poll_interval, "reconciles": reconciles}
+        return {"poll_interval": driver.poll_interval, "reconciles": reconciles}
 
     def _report(self, status: DeviceStatus) -> None:
         self.send({"did": "report", **message_type(status)}, status.SerializeToString())

@@ -43,7 +43,7 @@ class EscPosOptions(Options):
     identify_seconds: float = Field(default=0.5, gt=0, le=30)
     """Time for the answer to GS I, which many printers do not know."""
     busy_seconds: float = Field(default=4.0, gt=0, le=60)
-    """Time for a printer that answers real-time commands to print what it was sent before, when it is connected anew."""
+    """Time for a printer that answers real-time commands to print what it was sent before it was connected anew."""
     stall_seconds: float = Field(default=8.0, gt=0, le=120)
     """Time for a confirmation, beside the time that paper and wire take."""
     slowest_mm_per_second: float = Field(default=20.0, gt=0, le=1000)
