@@ -112,12 +112,30 @@ def socket_directory() -> Iterator[Finding]:
     from countertop.server.config import default_socket
 
     directory = Path(default_socket().removeprefix("unix:")).parent
+    yield _directory("socket directory", directory)
+
+
+def state_directory() -> Iterator[Finding]:
+    """The daemon can keep its journal; damaged ones that were set aside are shown."""
+    from countertop.server.config import default_state_dir
+
+    directory = Path(default_state_dir())
+    yield _directory("journal directory", directory)
+    try:
+        damaged = sorted(directory.glob("journal.db.damaged-*[0-9]"))
+    except OSError:
+        return
+    for path in damaged:
+        mend = f"rm {shlex.quote(str(path))}*  # once an engineer has it"
+        yield Finding("journal", LIMITED, f"a damaged one was set aside: {path}", mend)
+
+
+def _directory(item: str, directory: Path) -> Finding:
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     if os.access(existing, os.W_OK | os.X_OK):
-        yield Finding("socket directory", OK, str(directory))
-    else:
-        mend = f'sudo install -d -m 700 -o "$USER" {shlex.quote(str(directory))}'
-        yield Finding("socket directory", MISSING, f"{directory} cannot be written by this user", mend)
+        return Finding(item, OK, str(directory))
+    mend = f'sudo install -d -m 700 -o "$USER" {shlex.quote(str(directory))}'
+    return Finding(item, MISSING, f"{directory} cannot be written by this user", mend)
 
 
 def port() -> Iterator[Finding]:
@@ -172,6 +190,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     chinese_font,
     serial_ports,
     socket_directory,
+    state_directory,
     port,
 )
 """In the order in which they are shown."""

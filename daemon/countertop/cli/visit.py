@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from countertop.cli.document import save_photo, show_document
 from countertop.cli.follow import PROMPTS
 from countertop.cli.output import Refused, word
+from countertop.client.errors import OutcomeUncertain
 from countertop.v1 import device_pb2, operation_pb2, receipt_printer_pb2
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ class Visit:
         except asyncio.CancelledError:
             step.state = "CANCELLED"
             raise
-        except BaseException:
-            step.state = "FAILED"
+        except BaseException as error:
+            step.state = "UNCERTAIN" if isinstance(error, OutcomeUncertain) else "FAILED"
             raise
         finally:
             step.milliseconds = round((time.monotonic() - began) * 1000)
