@@ -116,8 +116,9 @@ async def test_fault_stands_exactly_while_a_blocking_condition_does(counter, wor
 
 async def test_a_medium_that_comes_or_goes_is_an_event(counter, world):
     watch = counter.call.stream("DeviceService", "WatchEvents")
-    world.media = device_pb2.MEDIA_STATE_PRESENT
     async with asyncio.timeout(5):
+        assert (await watch.read()).HasField("snapshot")
+        world.media = device_pb2.MEDIA_STATE_PRESENT
         while True:
             response = await watch.read()
             if response.event.HasField("media_changed"):
