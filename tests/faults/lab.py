@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
@@ -35,6 +36,7 @@ FINAL = (SUCCEEDED, FAILED, UNCERTAIN, CANCELLED)
 READY = (device_pb2.DEVICE_STATE_READY, device_pb2.DEVICE_STATE_ATTENTION)
 HANG_SECONDS = 60.0
 QUEUE_SECONDS = 5.0
+MARK = "补打"
 MISFORTUNES = ("none",) * 5 + ("disconnect", "unplug", "power", "cover", "paper")
 
 CONFIG = """
@@ -100,8 +102,8 @@ class Verdict:
 
     def _without_void(self) -> list[str]:
         """The lines of this receipt; what was voided and printed anew under the mark counts from the mark on."""
-        if "补打" in self.paper:
-            last = len(self.paper) - 1 - self.paper[::-1].index("补打")
+        if MARK in self.paper:
+            last = len(self.paper) - 1 - self.paper[::-1].index(MARK)
             return self.paper[last + 1 :]
         return self.paper
 
@@ -264,7 +266,7 @@ class Lab:
 
     @staticmethod
     def _interruption(rng: Random) -> int:
-        return rng.choice((receipt_printer_pb2.INTERRUPTION_VOID, receipt_printer_pb2.INTERRUPTION_CONTINUE))
+        return rng.choice(receipt_printer_pb2.Interruption.values())
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Any]:
@@ -331,7 +333,9 @@ class Lab:
         await self._printer.wait_idle()
         lines = [line.strip() for line in self._paper()]
         for verdict in verdicts:
-            verdict.paper = [line for line in lines if line.startswith(f"{verdict.token}-")]
+            for before, line in pairwise(["", *lines]):
+                if line.startswith(f"{verdict.token}-"):
+                    verdict.paper += [MARK] * (before == MARK) + [line]
 
     # -- the printer --
 

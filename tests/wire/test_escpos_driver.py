@@ -263,7 +263,7 @@ class TestConnecting:
         printer = ScriptedPrinter()
         printer.info, printer.answers_gs_r = {}, False
         async with served(printer) as url:
-            driver = EscPosPrinter(parse_link(url), EscPosOptions(**FAST))
+            driver = EscPosPrinter(parse_link(url), EscPosOptions(**FAST, busy_seconds=0.4))
             info = await driver.connect()
             await driver.disconnect()
         assert info.receipt_printer.confirmation == WRITTEN

@@ -462,7 +462,7 @@ async def test_a_command_cut_in_two_by_a_broken_link_does_not_swallow_the_next_c
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-        driver = EscPosPrinter(url, EscPosOptions())
+        driver = EscPosPrinter(url, EscPosOptions(busy_seconds=0.4))
         info = await driver.connect()
         await driver.disconnect()
         assert info.model == "TM-T88VI"

@@ -38,6 +38,8 @@ _TCP_BUFFER = 16384
 _SPARE_BYTES = 512
 _TCP_BYTES_PER_SECOND = 1e6
 _UNASKED_IDS = 16
+# Links of printers in which a part of a failed print hangs.
+_LEFTOVERS: set[str] = set()
 # A receipt with more bytes than this is laid out beside the event loop.
 _BIG_RECEIPT = 4096
 
@@ -63,12 +65,20 @@ class EscPosPrinter(ReceiptPrinter):
         self._session: Session | None = None
         self._identity: Identity | None = None
         self._job: PrintJob | None = None
-        self._leftover = False
         self._bytes_per_second = _TCP_BYTES_PER_SECOND
         # not those of the instance before: the printer may still send one of them
         self._next_id = secrets.randbelow(protocol.PROCESS_IDS)
         self._unasked_ids: deque[bytes] = deque(maxlen=_UNASKED_IDS)
         self._counters: Counters | None = None
+
+    @property
+    def _leftover(self) -> bool:
+        """A part of a failed print hangs in the printer; that outlives the connection, and this instance."""
+        return str(self.url) in _LEFTOVERS
+
+    @_leftover.setter
+    def _leftover(self, there: bool) -> None:
+        (_LEFTOVERS.add if there else _LEFTOVERS.discard)(str(self.url))
 
     # -- connection --
 
@@ -156,11 +166,11 @@ class EscPosPrinter(ReceiptPrinter):
         """Ask with DLE EOT 1 to 4, one after the other. Raises NoAnswer, LinkFault."""
         session = self._open()
         session.check()
-        if session.idle:
-            await self._read_counters()
         if self._known().realtime and (session.idle or not self._board.blocking()):
             for n in EOT_BITS:
                 self._board.eot(n, await session.realtime_status(n, self._options.answer_seconds))
+        if session.idle:
+            await self._read_counters()
         if self._known().provisional and not self._board.blocking():
             # connected while the printer was out of order and did not tell its model
             raise LinkFault(error_pb2.REASON_DEVICE_OFFLINE, "The printer is ready again; it will be identified anew.")
@@ -253,9 +263,12 @@ class EscPosPrinter(ReceiptPrinter):
             if self._board.blocking():
                 break
             run.working()
+            run.progress(0, len(request.receipt.blocks), "blocks")
             try:
-                result = await self._print(request.receipt, run, run.emit, manner, mark=True)
+                result = await self._print(request.receipt, run, run.emit, manner, mark=True, earlier=True)
             except DeviceFault as again:
+                if again.effect == error_pb2.PHYSICAL_EFFECT_NONE:
+                    again.effect = error_pb2.PHYSICAL_EFFECT_PARTIAL  # of the attempt before
                 fault = again
             else:
                 result.reprinted = True
@@ -270,6 +283,7 @@ class EscPosPrinter(ReceiptPrinter):
         manner: Manner,
         *,
         mark: bool = False,
+        earlier: bool = False,
     ) -> PrintResult:
         profile, total = self._known().profile, len(receipt.blocks)
         laid_out = marked(receipt) if mark else receipt
@@ -280,8 +294,8 @@ class EscPosPrinter(ReceiptPrinter):
         if mark:
             encoded = without_mark(encoded)
         await self._refuse_unless_ready("print")
-        start = await self._start(profile, manner)
-        evidence = self._evidence(encoded, receipt, manner)
+        start, cuts_before = await self._start(profile, manner)
+        evidence = self._evidence(encoded, receipt, manner, cuts_before, earlier)
         ids = protocol.process_ids(self._next_id)
         self._next_id += len(encoded.chunks)
         self._job = PrintJob(self._open(), self._board, manner, run, ids, total, on_confirmed)
@@ -296,7 +310,7 @@ class EscPosPrinter(ReceiptPrinter):
             self._job = None
         paper_mm = round(encoded.dots * 25.4 / profile.dpi, 2)
         run.used("paper_mm", paper_mm)
-        run.used("cuts", evidence.cuts)
+        run.used("cuts", evidence.cuts - cuts_before)
         return PrintResult(
             confirmation=manner.confirmation,
             blocks=total,
@@ -306,7 +320,9 @@ class EscPosPrinter(ReceiptPrinter):
             missing_glyphs=encoded.missing_glyphs,
         )
 
-    def _evidence(self, encoded: Encoded, receipt: Receipt, manner: Manner) -> PrintEvidence:
+    def _evidence(
+        self, encoded: Encoded, receipt: Receipt, manner: Manner, cuts_before: int, earlier: bool
+    ) -> PrintEvidence:
         """What `reconcile` needs; call it right before the commit point."""
         cuts = sum(block.HasField("cut") for block in receipt.blocks) if self._known().profile.cutter != "none" else 0
         return PrintEvidence.of(
@@ -315,9 +331,10 @@ class EscPosPrinter(ReceiptPrinter):
             confirmation=manner.confirmation,
             first_id=self._next_id,
             total=len(receipt.blocks),
-            cuts=cuts,
+            cuts=cuts + cuts_before if cuts else 0,
             ends_with_cut=bool(cuts) and receipt.blocks[-1].HasField("cut"),
             counters=self._counters or Counters(),
+            earlier=earlier,
         )
 
     async def _read_counters(self) -> None:
@@ -374,16 +391,16 @@ class EscPosPrinter(ReceiptPrinter):
                 effect=error_pb2.PHYSICAL_EFFECT_NONE,
             )
 
-    async def _start(self, profile: Profile, manner: Manner) -> bytes:
-        """The bytes before a receipt; first gets rid of what a failed one has left."""
+    async def _start(self, profile: Profile, manner: Manner) -> tuple[bytes, int]:
+        """The bytes before a receipt, and how many cuts are in them; first gets rid of what a failed one has left."""
         start = preamble(profile)
         if not self._leftover:
-            return start
+            return start, 0
         if not await self._drop_rest() and manner.confirmation == receipt_printer_pb2.CONFIRMATION_FENCE:
             await self._open().drain_status(self._options.answer_seconds)
         if self._options.cut_leftover and profile.cutter != "none":
-            start += b"\x1dV\x42\x00"
-        return start
+            return start + b"\x1dV\x42\x00", 1
+        return start, 0
 
     # -- drawer --
 

@@ -16,6 +16,9 @@ _MOST_MARKS = 150
 """Marks that are kept of a long receipt; the others are left out, which makes the place told coarser, never wrong."""
 
 
+_KINDS = {"str": str, "int": int, "bool": bool, "list[int]": list}
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """The printer's own counters; -1 where it does not tell them."""
@@ -36,12 +39,14 @@ class PrintEvidence:
     total: int
     """Blocks in all."""
     cuts: int
-    """Cuts in all."""
+    """Cuts in all, one for what a failed print has left among them."""
     ends_with_cut: bool
     cut_counter: int
     line_counter: int
     """What the printer's counters said before the print."""
     dots: int
+    earlier: bool = False
+    """A part of an earlier attempt is on paper."""
     marks: list[int] = field(default_factory=list)
     """Pairs: number of a process id, blocks that are printed once the printer has sent it."""
 
@@ -57,6 +62,7 @@ class PrintEvidence:
         cuts: int,
         ends_with_cut: bool,
         counters: Counters,
+        earlier: bool = False,
     ) -> PrintEvidence:
         """Of a print that is about to begin."""
         marks: list[tuple[int, int]] = []
@@ -75,16 +81,20 @@ class PrintEvidence:
             cut_counter=counters.cuts,
             line_counter=counters.lines,
             dots=encoded.dots,
+            earlier=earlier,
             marks=[number for mark in marks[::step] for number in mark],
         )
 
     @classmethod
     def from_kept(cls, kept: Mapping[str, Any]) -> PrintEvidence | None:
-        """From what the daemon kept; None when it is of another print than a receipt's or incomplete."""
-        try:
-            return cls(**kept)
-        except TypeError:
+        """From what the daemon kept; None when it is not what `kept` gave."""
+        kinds = {name: _KINDS[kind] for name, kind in cls.__annotations__.items()}
+        if set(kept) != set(kinds) or any(type(kept[name]) is not kind for name, kind in kinds.items()):
             return None
+        marks = kept["marks"]
+        if len(marks) % 2 or any(type(mark) is not int for mark in marks):
+            return None
+        return cls(**kept)
 
     def kept(self) -> dict[str, Any]:
         """For the daemon to keep."""

@@ -17,7 +17,7 @@ from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
 from countertop.sdk.device import Settlement
 from countertop.sdk.errors import NoAnswer
 from countertop.v1 import error_pb2, receipt_printer_pb2
-from countertop.v1.receipt_printer_pb2 import PrintResult
+from countertop.v1.receipt_printer_pb2 import Confirmation, PrintResult
 
 __all__ = ["Findings", "judge", "read_counters", "settle_buffers"]
 
@@ -25,6 +25,12 @@ _COMPLETE = error_pb2.PHYSICAL_EFFECT_COMPLETE
 _PARTIAL = error_pb2.PHYSICAL_EFFECT_PARTIAL
 _NONE = error_pb2.PHYSICAL_EFFECT_NONE
 _UNKNOWN = error_pb2.PHYSICAL_EFFECT_UNKNOWN
+_CONFIRMATIONS: dict[int, Confirmation] = {
+    0: receipt_printer_pb2.CONFIRMATION_UNSPECIFIED,
+    1: receipt_printer_pb2.CONFIRMATION_WRITTEN,
+    2: receipt_printer_pb2.CONFIRMATION_FENCE,
+    3: receipt_printer_pb2.CONFIRMATION_PROCESS_ID,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +67,29 @@ async def settle_buffers(session: Session, board: StatusBoard, *, clear: bool, a
 def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power_loss: bool) -> Settlement:
     """What became of the print."""
     numbers = [number for value in findings.ids if (number := evidence.number(value)) is not None]
-    known = max([findings.blocks_known, *map(evidence.blocks, numbers)])
+    confirmed = evidence.confirmation != receipt_printer_pb2.CONFIRMATION_WRITTEN
+    known = max([findings.blocks_known if confirmed else 0, *map(evidence.blocks, numbers)])
+    how: Confirmation = (
+        receipt_printer_pb2.CONFIRMATION_PROCESS_ID if numbers else _CONFIRMATIONS[evidence.confirmation]
+    )
     place = f"Printed up to block {min(known, evidence.total)} of {evidence.total}"
     if known >= evidence.total > 0 or (numbers and max(numbers) >= evidence.last_id):
-        how = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
-        return Settlement(_COMPLETE, "The printer confirmed the whole receipt.", _result(evidence, how))
+        message = "The printer confirmed the whole receipt."
+        return Settlement(_COMPLETE, message, PrintResult(confirmation=how, blocks=evidence.total))
     cut = _grown(evidence.cut_counter, findings.counters.cuts)
     if evidence.ends_with_cut and cut is not None and cut >= evidence.cuts > 0:
         message = "The printer's cutter counter has grown by the receipt's cuts: it came out whole."
-        return Settlement(_COMPLETE, message, _result(evidence, receipt_printer_pb2.CONFIRMATION_FENCE))
+        fence = receipt_printer_pb2.CONFIRMATION_FENCE
+        return Settlement(_COMPLETE, message, PrintResult(confirmation=fence, blocks=evidence.total))
+    if numbers and max(numbers) == evidence.last_id - 1 and (cut is None or not evidence.ends_with_cut):
+        # the link may have broken inside the last GS ( H, behind the last line
+        message = f"{place}; whether the rest came out as well, without its process id, the printer cannot tell."
+        return Settlement(_UNKNOWN, message)
     if numbers:
         return Settlement(_PARTIAL, f"{place}; the printer kept that process id as its newest, and holds nothing more.")
     lines = _grown(evidence.line_counter, findings.counters.lines)
     if counters_survive_power_loss and cut == 0 and lines is not None:
-        if lines == 0 and known == 0:
+        if lines == 0 and known == 0 and not evidence.earlier:
             return Settlement(_NONE, "Nothing was printed: the printer's counters have not changed.")
         if evidence.ends_with_cut:
             return Settlement(_PARTIAL, f"{place} at least; the printer's cutter counter has not changed.")
@@ -86,10 +101,6 @@ def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power
 def _grown(before: int, now: int) -> int | None:
     """By how much; None where it is not known, or the counter was reset."""
     return now - before if 0 <= before <= now else None
-
-
-def _result(evidence: PrintEvidence, confirmation: receipt_printer_pb2.Confirmation) -> PrintResult:
-    return PrintResult(confirmation=confirmation, blocks=evidence.total)
 
 
 async def read_counters(session: Session, seconds: float) -> Counters:
