@@ -19,7 +19,18 @@ from rich.table import Table
 
 from benchmarks.harness import Figure, Settings
 
-NAMES = ("unary", "operation", "cold_start", "encode", "memory")
+NAMES = (
+    "unary",
+    "operation",
+    "cold_start",
+    "encode",
+    "memory",
+    "journal",
+    "fanout",
+    "claims",
+    "neighbour",
+    "isolation",
+)
 PACKAGES = ("countertop", "grpcio", "protobuf", "pydantic", "python-escpos", "pillow", "numpy")
 
 

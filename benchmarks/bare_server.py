@@ -40,11 +40,13 @@ def handler(method: Method, messages: list[Message], *, stream: bool) -> Any:
 async def main(recording: dict[str, dict[str, Any]], addresses: list[str]) -> None:
     """Serve until SIGTERM."""
     server = grpc.aio.server()
+    services: dict[str, dict[str, Any]] = {}
     for path, recorded in recording.items():
         method = Method.of(path)
         messages = [method.response.FromString(bytes.fromhex(item)) for item in recorded["messages"]]
-        handlers = {method.name: handler(method, messages, stream=recorded["stream"])}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(method.service, handlers),))
+        services.setdefault(method.service, {})[method.name] = handler(method, messages, stream=recorded["stream"])
+    for service, handlers in services.items():
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     taken = []
     for address in addresses:
         port = server.add_insecure_port(address)

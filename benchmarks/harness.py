@@ -166,16 +166,23 @@ def stop(process: subprocess.Popen[Any]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    for stream in (process.stdout, process.stderr):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
 
 
 @contextmanager
-def child(module: str, *arguments: str) -> Iterator[Child]:
-    """Run one of our modules until the block ends. It says one line of JSON when it is ready."""
+def child(module: str, *arguments: str, orders: bool = False) -> Iterator[Child]:
+    """Run one of our modules until the block ends. It says one line of JSON when it is ready; with `orders` it takes
+    lines on its standard input.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE if orders else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

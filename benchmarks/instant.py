@@ -10,13 +10,12 @@ __all__ = ["countertop_drivers"]
 
 @hookimpl
 def countertop_drivers() -> list[DriverSpec]:
-    """Both."""
-    return [
-        DriverSpec(
-            name=f"instant-{name}", kind=kind, factory=f"benchmarks.instant_devices:{cls}", description="made up"
-        )
-        for name, kind, cls in (
-            ("reader", device_pb2.DEVICE_KIND_ID_READER, "InstantReader"),
-            ("printer", device_pb2.DEVICE_KIND_RECEIPT_PRINTER, "InstantPrinter"),
-        )
-    ]
+    """All of them."""
+    reader, printer = device_pb2.DEVICE_KIND_ID_READER, device_pb2.DEVICE_KIND_RECEIPT_PRINTER
+    kinds = (
+        ("instant-reader", reader, "InstantReader"),
+        ("instant-printer", printer, "InstantPrinter"),
+        ("hanging-reader", reader, "HangingReader"),
+        ("crashing-reader", reader, "CrashingReader"),
+    )
+    return [DriverSpec(name, kind, f"benchmarks.instant_devices:{cls}", "made up") for name, kind, cls in kinds]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from countertop.sdk import DeviceFault, IdReader, Link, ReceiptPrinter, Run, TcpLink
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, receipt_printer_pb2
 
-__all__ = ["InstantPrinter", "InstantReader"]
+__all__ = ["CrashingReader", "HangingReader", "InstantPrinter", "InstantReader"]
 
 
 class _Instant:
@@ -43,6 +44,27 @@ class InstantReader(_Instant, IdReader):
         return id_reader_pb2.ReadResult(
             document=identity_pb2.IdentityDocument(type=identity_pb2.DOCUMENT_TYPE_RESIDENT_CARD)
         )
+
+
+class HangingReader(InstantReader):
+    """Never comes back from a read."""
+
+    name = "hanging-reader"
+
+    async def read(self, request: id_reader_pb2.ReadRequest, run: Run) -> id_reader_pb2.ReadResult:
+        """Waits for ever."""
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+class CrashingReader(InstantReader):
+    """Has a bug."""
+
+    name = "crashing-reader"
+
+    async def read(self, request: id_reader_pb2.ReadRequest, run: Run) -> id_reader_pb2.ReadResult:
+        """Raises what no driver should."""
+        raise ZeroDivisionError
 
 
 class InstantPrinter(_Instant, ReceiptPrinter):
