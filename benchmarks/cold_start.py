@@ -64,7 +64,8 @@ def with_messages(path: Path) -> Sequence[str]:
 def spawn(command: Command, path: Path) -> subprocess.Popen[bytes]:
     """Start it on a unix socket; what it logs lies beside that."""
     with path.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(command(path), cwd=ROOT, env=environment(), stdout=log, stderr=log)
+        own = environment() | {"XDG_STATE_HOME": str(path.parent)}  # the journal of nobody else
+        return subprocess.Popen(command(path), cwd=ROOT, env=own, stdout=log, stderr=log)
 
 
 def first_reply(process: subprocess.Popen[bytes], path: Path) -> None:

@@ -177,10 +177,10 @@ def child(module: str, *arguments: str, orders: bool = False) -> Iterator[Child]
     lines on its standard input.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", module, *arguments, *(["--orders"] if orders else [])],
         cwd=ROOT,
         env=environment(),
-        stdin=subprocess.PIPE if orders else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if orders else None,
         stdout=subprocess.PIPE,
         text=True,
     )

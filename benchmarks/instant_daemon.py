@@ -1,7 +1,7 @@
 """The real daemon on made-up devices, as a child process: `python -m benchmarks.instant_daemon ADDRESS...`.
 
-`--unsynced` leaves out waiting for the disk. A line with a number on standard input makes so many events at once, one
-with a number and a time in seconds so many, one each so often.
+`--unsynced` leaves out waiting for the disk. With `--orders` a line with a number on standard input makes so many
+events at once, one with a number and a time in seconds so many, one each so often.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def make_events(daemon: Daemon, orders: asyncio.Queue[str]) -> None:
                 await asyncio.sleep(0)
 
 
-async def main(addresses: list[str], state_dir: str) -> None:
+async def main(addresses: list[str], state_dir: str, *, obey: bool) -> None:
     """Serve until SIGTERM."""
     config = Config(
         terminal=TerminalConfig(id="benchmark", state_dir=state_dir, drain_seconds=0.0),
@@ -50,7 +50,8 @@ async def main(addresses: list[str], state_dir: str) -> None:
     )
     stop, orders, loop = asyncio.Event(), asyncio.Queue[str](), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(sys.stdin, lambda: orders.put_nowait(line) if (line := sys.stdin.readline().strip()) else None)
+    if obey:
+        loop.add_reader(sys.stdin, lambda: orders.put_nowait(line) if (line := sys.stdin.readline().strip()) else None)
     async with Daemon(config, plugins=Plugins(instant)) as daemon:
         maker = asyncio.create_task(make_events(daemon, orders))
         print(json.dumps({"addresses": daemon.addresses}), flush=True)
@@ -70,9 +71,9 @@ def unsynced() -> None:
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    if "--unsynced" in words:
-        words.remove("--unsynced")
+    given = sys.argv[1:]
+    if "--unsynced" in given:
         unsynced()
+    words = [word for word in given if not word.startswith("--")]
     with tempfile.TemporaryDirectory(prefix="countertop-bench-state-") as directory:
-        asyncio.run(main(words, directory))
+        asyncio.run(main(words, directory, obey="--orders" in given))

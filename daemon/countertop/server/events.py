@@ -29,12 +29,22 @@ class FellBehind(Exception):
         super().__init__(f"The oldest event still kept is {oldest}.")
 
 
+class _Entry:
+    """An event in the ring, serialised; and the response that carries it, once somebody has watched it."""
+
+    __slots__ = ("body", "response")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.response: bytes | None = None
+
+
 class EventLog:
     """A ring of the last `capacity` events, numbered 1, 2, 3 … within the journal's epoch."""
 
     def __init__(self, journal: Journal, capacity: int = 10_000) -> None:
         self._journal = journal
-        self._ring: deque[bytes] = deque(maxlen=capacity)
+        self._ring: deque[_Entry] = deque(maxlen=capacity)
         self._capacity = capacity
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
@@ -64,7 +74,7 @@ class EventLog:
         stamp(event.time)
         self.sequence += 1
         body = event.SerializeToString()
-        self._ring.append(self._response(self.sequence, body))
+        self._ring.append(_Entry(body))
         self._journal.put_event(self.sequence, body)
         return self.sequence
 
@@ -100,7 +110,14 @@ class EventLog:
             if not found or found[0][0] != sequence + 1:
                 raise FellBehind(first)
             return [(number, self._response(number, body)) for number, body in found]
-        return [(first + index, self._ring[index]) for index in range(sequence + 1 - first, self.published + 1 - first)]
+        places = range(sequence + 1 - first, self.published + 1 - first)
+        return [(first + place, self._shown(first + place, self._ring[place])) for place in places]
+
+    def _shown(self, sequence: int, entry: _Entry) -> bytes:
+        """The response of an event, made for the first watcher."""
+        if entry.response is None:
+            entry.response = self._response(sequence, entry.body)
+        return entry.response
 
     async def until(self, sequence: int) -> None:
         """Wait until an event is written."""

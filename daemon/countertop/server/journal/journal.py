@@ -59,6 +59,7 @@ class Journal:
         self._file: JournalFile | None = None
         self._writer: Writer | None = None
         self._events_dropped = 0
+        self._waking = False
         try:
             self._file = open_file(directory)
             self._begin(self._file)
@@ -185,10 +186,17 @@ class Journal:
         return future
 
     def _wake(self) -> None:
+        """Have it written at the end of this turn of the loop, with what else comes in it."""
+        if self._writer is None:
+            self._drop()
+        elif not self._waking:
+            self._waking = True
+            self._loop.call_soon(self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._waking = False
         if self._writer is not None:
             self._writer.wake()
-        else:
-            self._drop()
 
     def _drop(self) -> None:
         """Without a file nothing is kept, but watchers go on."""
