@@ -7,7 +7,7 @@ import asyncio
 import grpc
 import pytest
 
-from countertop.client import CountertopError, DeviceUnavailable, connect
+from countertop.client import CountertopError, DeviceUnavailable, connect, sync
 from countertop.v1 import claim_pb2, device_pb2, error_pb2, operation_pb2, receipt_pb2
 
 RECEIPT = receipt_pb2.Receipt(blocks=[receipt_pb2.Block(rule=receipt_pb2.Rule())])
@@ -105,6 +105,15 @@ async def test_what_waits_under_a_claim_ends_with_it_and_what_was_committed_goes
     assert caught.value.reason == error_pb2.REASON_CLAIM_LOST
     release.set()
     await running.result()
+
+
+async def test_the_blocking_client_claims_too(counter):
+    def work():
+        with sync.connect(counter.daemon.addresses[0]) as one, one.claim("printer", label="one") as claim:
+            one.receipt_printer("printer").print(RECEIPT, claim_token=claim.token)
+            return [info.label for info in one.claims()], claim.lost
+
+    assert await asyncio.to_thread(work) == (["one"], False)
 
 
 async def test_claims_are_told_as_events_without_their_token(counter, two):
