@@ -134,8 +134,20 @@ async def test_the_ring_keeps_its_length_over_restarts(new_log):
 
 async def test_no_event_is_shown_before_the_journal_has_it(new_log, monkeypatch):
     log = new_log()
-    monkeypatch.setattr(log._journal, "put_event", lambda sequence, body: None)
+    monkeypatch.setattr(log._journal, "put_event", lambda sequence, body, hurry: None)
     log.append(event(0))
     assert log.after(0) == []
     log._written(1)
     assert [sequence for sequence, _ in log.after(0)] == [1]
+
+
+async def test_an_event_that_nobody_watches_is_written_soon_and_one_that_is_waited_for_at_once(new_log):
+    log = new_log()
+    log.append(event(0))
+    async with asyncio.timeout(5):
+        while log.published < 1:
+            await log._arrival(None)
+    watch = asyncio.create_task(collect(log, 1, 3))
+    for number in range(3):
+        log.append(event(number))
+    assert await asyncio.wait_for(watch, 5) == [2, 3, 4]

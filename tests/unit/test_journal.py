@@ -230,7 +230,7 @@ async def test_after_a_power_failure_no_event_number_is_given_twice(tmp_path, mo
 
 
 async def test_a_disk_that_stands_still_holds_no_more_than_the_ring(journal, monkeypatch):
-    monkeypatch.setattr(journal, "_wake", lambda: None)
+    monkeypatch.setattr(journal, "_wake", lambda linger=0.0: None)
     for number in range(3 * module.EVENTS_KEPT):
         journal.put_event(number + 1, b"")
     assert len(journal._gathering.events) <= module.EVENTS_KEPT

@@ -75,7 +75,7 @@ class EventLog:
         self.sequence += 1
         body = event.SerializeToString()
         self._ring.append(_Entry(body))
-        self._journal.put_event(self.sequence, body)
+        self._journal.put_event(self.sequence, body, hurry=bool(self._waiting))
         return self.sequence
 
     def close(self) -> None:
@@ -122,6 +122,7 @@ class EventLog:
     async def until(self, sequence: int) -> None:
         """Wait until an event is written."""
         while self.published < sequence and not self._closed:
+            self._journal.hurry()
             await self._arrival(None)
 
     async def follow(self, sequence: int, idle: float) -> AsyncIterator[tuple[int, bytes | None]]:
@@ -140,6 +141,8 @@ class EventLog:
             if not batch:
                 if self._closed:
                     return
+                if self.published < self.sequence:
+                    self._journal.hurry()
                 if not await self._arrival(idle):
                     yield sequence, None
 

@@ -27,6 +27,8 @@ log = logging.getLogger("countertop.journal")
 
 RETRY_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
+LINGER_SECONDS = 0.005
+"""How long an event that nobody watches may wait, so that several are written together."""
 OPERATION_DAYS = 30
 """How long an operation is kept whole."""
 ID_DAYS = 400
@@ -59,7 +61,7 @@ class Journal:
         self._file: JournalFile | None = None
         self._writer: Writer | None = None
         self._events_dropped = 0
-        self._waking = False
+        self._wake_at: tuple[float, asyncio.Handle] | None = None
         try:
             self._file = open_file(directory)
             self._begin(self._file)
@@ -119,6 +121,9 @@ class Journal:
 
     def close(self) -> None:
         """Write what is left, mark the file as closed in good order, and free it. Safe to call twice."""
+        if self._wake_at is not None:
+            self._wake_at[1].cancel()
+            self._wake_at = None
         writer, self._writer = self._writer, None
         file, self._file = self._file, None
         if writer is None or file is None:
@@ -133,8 +138,8 @@ class Journal:
 
     # -- writing --
 
-    def put_event(self, sequence: int, body: bytes) -> None:
-        """Write the next event; `on_events` tells when it is written."""
+    def put_event(self, sequence: int, body: bytes, *, hurry: bool = True) -> None:
+        """Write the next event; `on_events` tells when it is written. Without `hurry` it may wait for others."""
         self.last_event = sequence
         with self._lock:
             batch = self._gathering
@@ -145,6 +150,10 @@ class Journal:
             elif sequence - self._events_dropped >= EVENTS_KEPT + 1000:
                 self._events_dropped = batch.drop_events_to = sequence - EVENTS_KEPT
                 self.oldest_event = max(self.oldest_event, sequence - EVENTS_KEPT + 1)
+        self._wake(LINGER_SECONDS if not hurry else 0.0)
+
+    def hurry(self) -> None:
+        """Somebody waits for what was put."""
         self._wake()
 
     def put_operation(self, row: OperationRow) -> None:
@@ -185,16 +194,21 @@ class Journal:
         self._writer.wake()
         return future
 
-    def _wake(self) -> None:
-        """Have it written at the end of this turn of the loop, with what else comes in it."""
+    def _wake(self, linger: float = 0.0) -> None:
+        """Have it written at the end of this turn of the loop, or after `linger` seconds, with what else comes."""
         if self._writer is None:
             self._drop()
-        elif not self._waking:
-            self._waking = True
-            self._loop.call_soon(self._wake_now)
+            return
+        due = self._loop.time() + linger
+        if self._wake_at is not None and self._wake_at[0] <= due:
+            return
+        if self._wake_at is not None:
+            self._wake_at[1].cancel()
+        handle = self._loop.call_later(linger, self._wake_now) if linger else self._loop.call_soon(self._wake_now)
+        self._wake_at = (due, handle)
 
     def _wake_now(self) -> None:
-        self._waking = False
+        self._wake_at = None
         if self._writer is not None:
             self._writer.wake()
 
