@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -293,28 +294,31 @@ class EscPosPrinter(ReceiptPrinter):
             encoded = self._encode(laid_out, profile, manner.window)
         if mark:
             encoded = without_mark(encoded)
+        counters = self._counters
         await self._refuse_unless_ready("print")
+        if counters is not None and counters is self._counters:
+            await self._refresh_cuts(counters)
         start, cuts_before = await self._start(profile, manner)
         evidence = self._evidence(encoded, receipt, manner, cuts_before, earlier)
         ids = protocol.process_ids(self._next_id)
         self._next_id += len(encoded.chunks)
-        self._job = PrintJob(self._open(), self._board, manner, run, ids, total, on_confirmed)
+        self._job = job = PrintJob(self._open(), self._board, manner, run, ids, total, on_confirmed)
         try:
             await run.commit_point("first byte", evidence.kept())
-            await self._job.print(start, encoded)
-            sent = self._job.bytes_sent
+            await job.print(start, encoded)
+        except DeviceFault:
+            self._count_used(run, receipt, job.blocks_out, job.dots_out)
+            raise
         finally:
-            if self._job.began:
-                self._leftover = not self._job.complete
+            if job.began:
+                self._leftover = not job.complete
                 self._counters = None
             self._job = None
-        paper_mm = round(encoded.dots * 25.4 / profile.dpi, 2)
-        run.used("paper_mm", paper_mm)
-        run.used("cuts", evidence.cuts - cuts_before)
+        paper_mm = self._count_used(run, receipt, total, encoded.dots)
         return PrintResult(
             confirmation=manner.confirmation,
             blocks=total,
-            bytes=sent,
+            bytes=job.bytes_sent,
             paper_mm=paper_mm,
             rasterised_lines=encoded.rasterised_lines,
             missing_glyphs=encoded.missing_glyphs,
@@ -324,7 +328,7 @@ class EscPosPrinter(ReceiptPrinter):
         self, encoded: Encoded, receipt: Receipt, manner: Manner, cuts_before: int, earlier: bool
     ) -> PrintEvidence:
         """What `reconcile` needs; call it right before the commit point."""
-        cuts = sum(block.HasField("cut") for block in receipt.blocks) if self._known().profile.cutter != "none" else 0
+        cuts = self._cuts(receipt, len(receipt.blocks))
         return PrintEvidence.of(
             encoded,
             profile=self._known().profile.name,
@@ -337,6 +341,20 @@ class EscPosPrinter(ReceiptPrinter):
             earlier=earlier,
         )
 
+    def _cuts(self, receipt: Receipt, blocks: int) -> int:
+        """How often this printer cuts within the first blocks of a receipt."""
+        if self._known().profile.cutter == "none":
+            return 0
+        return sum(block.HasField("cut") for block in receipt.blocks[:blocks])
+
+    def _count_used(self, run: Run, receipt: Receipt, blocks: int, dots: int) -> float:
+        """Count what so much of a receipt has used up; the paper in millimetres."""
+        paper_mm = round(dots * 25.4 / self._known().profile.dpi, 2)
+        if dots or blocks:
+            run.used("paper_mm", paper_mm)
+            run.used("cuts", self._cuts(receipt, blocks))
+        return paper_mm
+
     async def _read_counters(self) -> None:
         """Ask for the counters as they are between two prints."""
         if self._known().profile.counters and self._counters is None and not self._board.blocking():
@@ -344,6 +362,17 @@ class EscPosPrinter(ReceiptPrinter):
             if self._counters == Counters():  # it does not know GS g 2 after all: not asked again
                 profile = replace(self._known().profile, counters=False)
                 self._identity = replace(self._known(), profile=profile)
+
+    async def _refresh_cuts(self, counters: Counters) -> None:
+        """Ask for the cut counter again: a self test or another host may have cut since, and that cut would be taken
+        for the receipt's.
+        """
+        if not self._known().profile.counters:
+            return
+        self._counters = None  # also when this is cancelled
+        with contextlib.suppress(NoAnswer):
+            cuts = await self._open().counter(protocol.COUNTER_CUTS, self._options.identify_seconds)
+            self._counters = replace(counters, cuts=cuts)
 
     # -- after a loss --
 

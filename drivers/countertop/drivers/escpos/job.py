@@ -133,6 +133,16 @@ class PrintJob:
         """Bytes sent, requests for confirmation included."""
         return self._sent.bytes
 
+    @property
+    def blocks_out(self) -> int:
+        """Blocks that are surely on paper; 0 where the printer cannot tell."""
+        return self._confirmed.blocks if self._manner.confirmation in _TRUE_CONFIRMATIONS else 0
+
+    @property
+    def dots_out(self) -> int:
+        """Paper that was surely fed, in dots; 0 where the printer cannot tell."""
+        return self._confirmed.dots if self._manner.confirmation in _TRUE_CONFIRMATIONS else 0
+
     # -- what the printer says --
 
     def on_event(self, event: Event) -> None:

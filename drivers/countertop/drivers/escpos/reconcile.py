@@ -2,8 +2,9 @@
 
 A printer that cannot send keeps its newest process id response and sends it when somebody is there again (Epson
 reference, GS ( H function 48): that is exactly how far it came. Its cutter counter (GS g 2) that has grown by the
-print's cuts tells the same of the end. Counters that have not grown prove nothing by themselves, since what they
-counted shortly before a power failure may be lost (Epson reference, GS g 2).
+print's cuts, no more and no less, tells the same of the end; it counts everybody's cuts. Counters that have not grown
+prove nothing by themselves, since what they counted shortly before a power failure may be lost (Epson reference,
+GS g 2).
 """
 
 from __future__ import annotations
@@ -77,11 +78,15 @@ def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power
         message = "The printer confirmed the whole receipt."
         return Settlement(_COMPLETE, message, PrintResult(confirmation=how, blocks=evidence.total))
     cut = _grown(evidence.cut_counter, findings.counters.cuts)
-    if evidence.ends_with_cut and cut is not None and cut >= evidence.cuts > 0:
+    newest = max(numbers, default=None)
+    near_the_end = newest is None or newest == evidence.last_id - 1
+    # an earlier id contradicts the counter, and so does a cut too many: somebody else has cut there
+    if evidence.ends_with_cut and cut == evidence.cuts > 0 and near_the_end:
         message = "The printer's cutter counter has grown by the receipt's cuts: it came out whole."
         fence = receipt_printer_pb2.CONFIRMATION_FENCE
         return Settlement(_COMPLETE, message, PrintResult(confirmation=fence, blocks=evidence.total))
-    if numbers and max(numbers) == evidence.last_id - 1 and (cut is None or not evidence.ends_with_cut):
+    cut_is_missing = evidence.ends_with_cut and cut is not None and cut < evidence.cuts
+    if newest == evidence.last_id - 1 and not cut_is_missing:
         # the link may have broken inside the last GS ( H, behind the last line
         message = f"{place}; whether the rest came out as well, without its process id, the printer cannot tell."
         return Settlement(_UNKNOWN, message)
@@ -94,7 +99,7 @@ def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power
         if evidence.ends_with_cut:
             return Settlement(_PARTIAL, f"{place} at least; the printer's cutter counter has not changed.")
     if lines:
-        return Settlement(_UNKNOWN, f"{place} at least: the printer's line counter has grown by {lines}.")
+        return Settlement(_UNKNOWN, f"{place} at least: its line counter has grown by {lines} since it was last read.")
     return Settlement(_UNKNOWN, f"{place} at least; whether the rest came out, the printer cannot tell.")
 
 
