@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2 as bench
+from countertop.drivers.escpos import driver as driver_module
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
 from countertop.emulators.escpos.emulator import EscPosEmulator, start
@@ -43,8 +44,14 @@ PACED: dict[str, Any] = {"speed_mm_s": 400.0}
 LINE_MM = 30 * 25.4 / 180
 TO_THE_CUTTER_MM = 80 * 25.4 / 180
 PATIENCE = 10.0
-HASTY: dict[str, Any] = {"answer_seconds": 0.1, "identify_seconds": 0.05, "busy_seconds": 0.05}
+HASTY: dict[str, Any] = {"answer_seconds": 0.4, "identify_seconds": 0.2, "busy_seconds": 0.2}
 """For printers that hold nothing to print: what is not answered at once was swallowed by half a command."""
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed print left is kept by the printer's address, and addresses are used again."""
+    monkeypatch.setattr(driver_module, "_LEFTOVERS", set())
 
 
 class StubRun:
