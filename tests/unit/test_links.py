@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serial.rfc2217 import PortManager
 
-from countertop.sdk import Link, LinkFault, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+from countertop.sdk import ByteLink, LinkFault, LinkUrl, SerialLink, TcpLink, open_link, parse_link
 from countertop.sdk.links._channel import INPUT_LIMIT
 from countertop.v1 import error_pb2
 
@@ -30,7 +30,7 @@ async def soon(awaitable: Awaitable[Any]) -> Any:
     return await asyncio.wait_for(awaitable, LIMIT)
 
 
-async def receive_exactly(link: Link, count: int) -> bytes:
+async def receive_exactly(link: ByteLink, count: int) -> bytes:
     data = b""
     while len(data) < count:
         data += await soon(link.receive(count - len(data)))

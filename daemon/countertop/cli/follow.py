@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from countertop.client import OperationHandle
     from countertop.v1.operation_pb2 import Operation
 
-__all__ = ["PROMPTS", "Teller", "follow"]
+__all__ = ["PROMPTS", "Teller", "follow", "give_up"]
 
 Update = TypeVar("Update")
 Result = TypeVar("Result")
@@ -27,6 +27,7 @@ PROMPTS = {
     "LOAD_PAPER": "Load paper.",
     "CLOSE_COVER": "Close the cover.",
     "OPEN_COVER": "Open the cover.",
+    "SIGN": "Sign on the pad.",
 }
 
 
@@ -56,9 +57,6 @@ class Teller:
 
 async def follow(handle: OperationHandle[Update, Result]) -> Result:
     """The operation's result. Raises CountertopError when it fails; cancelled, it cancels the operation first."""
-    from countertop.client.errors import CountertopError
-    from countertop.v1 import operation_pb2
-
     teller = Teller()
     timer = asyncio.get_running_loop().call_later(_BUSY_SECONDS, lambda: teller.busy(handle.operation))
     try:
@@ -66,14 +64,22 @@ async def follow(handle: OperationHandle[Update, Result]) -> Result:
             teller(handle.operation)
         return await handle.result()
     except asyncio.CancelledError:
-        try:
-            outcome = word(operation_pb2.CancelOutcome, await handle.cancel(), "CANCEL_OUTCOME_")
-        except CountertopError as error:
-            outcome = str(error)
-        complain(f"Interrupted; operation {handle.id}: {outcome}.")
+        await give_up(handle)
         raise
     finally:
         timer.cancel()
+
+
+async def give_up(handle: OperationHandle[Update, Result]) -> None:
+    """Cancel an operation that was interrupted, and say what came of it."""
+    from countertop.client.errors import CountertopError
+    from countertop.v1 import operation_pb2
+
+    try:
+        outcome = word(operation_pb2.CancelOutcome, await handle.cancel(), "CANCEL_OUTCOME_")
+    except CountertopError as error:
+        outcome = str(error)
+    complain(f"Interrupted; operation {handle.id}: {outcome}.")
 
 
 def _sentence(operation: Operation) -> str:

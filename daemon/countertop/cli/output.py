@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Refused", "complain", "console", "json_line", "local_time", "say", "show_anything", "table", "word"]
+__all__ = [
+    "Refused",
+    "complain",
+    "console",
+    "error_console",
+    "json_line",
+    "local_time",
+    "say",
+    "show_anything",
+    "table",
+    "word",
+]
 
 
 _PIPE_COLUMNS = 240
@@ -69,6 +80,13 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+
+
+def error_console() -> Console:
+    """Where progress is shown, so that results alone go to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 def table(*columns: str, whole: int = 1) -> Table:

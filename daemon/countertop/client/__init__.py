@@ -12,7 +12,7 @@ from __future__ import annotations
 from countertop.client._bench import Bench
 from countertop.client._claim import Claim
 from countertop.client._counter import Counter, Operations, connect
-from countertop.client._devices import IdReader, ReceiptPrinter
+from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
 from countertop.client._operation import CallOptions, OperationHandle
 from countertop.client.errors import (
     ConnectionLost,
@@ -30,6 +30,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader needs them
     "Counter",
     "IdReader",
     "ReceiptPrinter",
+    "SignaturePad",
     "OperationHandle",
     "CallOptions",
     "Operations",

@@ -8,17 +8,20 @@ import grpc
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
-from countertop.bench.v1.bench_pb2 import Fault, Output
+from countertop.bench.v1.bench_pb2 import Fault, Output, SignRequest
 from countertop.client._devices import find_device
 from countertop.client._stubs import Connection
 from countertop.client.errors import CountertopError, refusal
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.identity_pb2 import IdentityDocument
+from countertop.v1.ink_pb2 import Ink
+from countertop.v1.signature_pad_pb2 import PadButton
 
 __all__ = ["Bench"]
 
 READER = device_pb2.DEVICE_KIND_ID_READER
+PAD = device_pb2.DEVICE_KIND_SIGNATURE_PAD
 PRINTER = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
 
 
@@ -51,6 +54,17 @@ class Bench:
     async def load_paper(self, device_id: str | None = None, mm: float = 0, empty: bool = False) -> None:
         """Load `mm` millimetres of paper, 0 to 100000 (0: a roll of 80 m); `empty` takes the paper out."""
         await self._do(PRINTER, bench_pb2.LoadPaperRequest(mm=mm, empty=empty), device_id)
+
+    async def sign(self, device_id: str | None = None, request: SignRequest | None = None) -> Ink:
+        """Write on a signature pad; without `request`, invented handwriting. Returns, when the pen was lifted for good,
+        what was written.
+        """
+        ink: Ink = (await self._do(PAD, request or SignRequest(), device_id)).ink
+        return ink
+
+    async def press_pad_button(self, button: PadButton, device_id: str | None = None) -> None:
+        """Press a button of a signature pad, on its screen or beside it."""
+        await self._do(PAD, bench_pb2.PressPadButtonRequest(button=button), device_id)
 
     async def unplug(self, device_id: str) -> None:
         """Pull the plug: the link breaks, the device loses what it held in memory."""

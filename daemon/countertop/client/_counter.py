@@ -9,7 +9,7 @@ from typing import TypeAlias, Unpack
 from countertop.client._address import default_address
 from countertop.client._bench import Bench
 from countertop.client._claim import Claim, OnHandover
-from countertop.client._devices import IdReader, ReceiptPrinter
+from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
 from countertop.client._operation import CallOptions, OperationHandle, call_options
 from countertop.client._stubs import Connection
 from countertop.client._watch import watch_events, watch_operation
@@ -185,6 +185,10 @@ class Counter:
     def receipt_printer(self, device_id: str | None = None) -> ReceiptPrinter:
         """A receipt printer; without an id, the terminal's only one, looked up at the first call."""
         return ReceiptPrinter(self._connection, device_id)
+
+    def signature_pad(self, device_id: str | None = None) -> SignaturePad:
+        """A signature pad; without an id, the terminal's only one, looked up at the first call."""
+        return SignaturePad(self._connection, device_id)
 
     async def check_health(
         self,

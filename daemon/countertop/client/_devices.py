@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias, Unpack
+from typing import TypeAlias, Unpack, cast
 
 from countertop.client._operation import CallOptions, OperationHandle, call_options
 from countertop.client._stubs import Connection
@@ -25,11 +25,24 @@ from countertop.v1.receipt_printer_pb2 import (
     PrintResponse,
     PrintResult,
 )
+from countertop.v1.signature_pad_pb2 import (
+    CaptureSignatureRequest,
+    CaptureSignatureResponse,
+    CaptureSignatureResult,
+    GetSigningKeyRequest,
+    GetSigningKeyResponse,
+    PadButton,
+    PressButtonRequest,
+    SignDocument,
+    VerifySignatureRequest,
+    VerifySignatureResponse,
+)
 
-__all__ = ["IdReader", "ReceiptPrinter", "find_device"]
+__all__ = ["IdReader", "ReceiptPrinter", "SignaturePad", "find_device"]
 
 ReadHandle: TypeAlias = OperationHandle[ReadResponse, ReadResult]
 PrintHandle: TypeAlias = OperationHandle[PrintResponse, PrintResult]
+SignatureHandle: TypeAlias = OperationHandle[CaptureSignatureResponse, CaptureSignatureResult]
 OpenDrawerHandle: TypeAlias = OperationHandle[OpenDrawerResponse, OpenDrawerResult]
 
 
@@ -169,3 +182,67 @@ class ReceiptPrinter(_Face):
         """Begin to open a drawer."""
         request = OpenDrawerRequest(options=call_options(options), device_id=self._device_id, drawer=drawer)
         return OperationHandle(self._connection, request, self.device_id)
+
+
+class CaptureOptions(CallOptions, total=False):
+    """What can be said of a capture, beside what every call takes."""
+
+    prompt: str
+    """A line that asks the signer to sign; at most 80 characters."""
+    start_within: float
+    """Seconds for the pen to touch the pad, 0.1 to 600."""
+    accept_after_pause: float
+    """Seconds of lifted pen after which the ink is accepted by itself, 0.1 to 600; for pads without buttons."""
+    live_ink: bool
+    """Tell the ink while it is written."""
+    svg: bool
+    png: bool
+    iso_19794_7: bool
+    """Pictures and records to return beside the ink."""
+    unbound: bool
+    """No signature file."""
+
+
+class SignaturePad(_Face):
+    """Lets people sign."""
+
+    kind = device_pb2.DEVICE_KIND_SIGNATURE_PAD
+
+    async def capture(self, document: SignDocument | str, **options: Unpack[CaptureOptions]) -> CaptureSignatureResult:
+        """Show a document (or a text), and wait for accepted ink. Cancelled, it gives up. Raises CountertopError."""
+        async with self.start_capture(document, **options) as handle:
+            return await handle.result()
+
+    def start_capture(self, document: SignDocument | str, **options: Unpack[CaptureOptions]) -> SignatureHandle:
+        """Begin a capture; the handle tells prompts and live ink, `press` presses buttons for it."""
+        calls = {name: value for name, value in options.items() if name in CallOptions.__annotations__}
+        request = CaptureSignatureRequest(
+            options=call_options(cast("CallOptions", calls)),
+            device_id=self._device_id,
+            document=SignDocument(text=document) if isinstance(document, str) else document,
+        )
+        for name in options.keys() - calls.keys():
+            value = options[name]  # type: ignore[literal-required]
+            if name in ("start_within", "accept_after_pause"):
+                getattr(request, name).FromNanoseconds(round(value * 1e9))
+            else:
+                setattr(request, name, value)
+        return OperationHandle(self._connection, request, self.device_id)
+
+    async def press(self, operation_id: str, button: PadButton) -> None:
+        """Press accept, clear or cancel for a capture, as the signer could on the pad. Raises CountertopError."""
+        await self._connection.ask(PressButtonRequest(operation_id=operation_id, button=button))
+
+    async def signing_key(self) -> GetSigningKeyResponse:
+        """The public key of the terminal's signature files. Needs no pad."""
+        answer: GetSigningKeyResponse = await self._connection.ask(GetSigningKeyRequest())
+        return answer
+
+    async def verify(
+        self, file: bytes, *, public_key: bytes = b"", document_sha256: bytes = b""
+    ) -> VerifySignatureResponse:
+        """Check a signature file. Needs no pad."""
+        answer: VerifySignatureResponse = await self._connection.ask(
+            VerifySignatureRequest(file=file, public_key=public_key, document_sha256=document_sha256)
+        )
+        return answer

@@ -25,19 +25,21 @@ from countertop.v1 import (
     operation_pb2,
     options_pb2,
     receipt_printer_pb2,
+    signature_pad_pb2,
 )
 
 __all__ = ["Connection", "Outage", "consumes", "method_of"]
 
 MAX_MESSAGE_BYTES = 1024 * 1024
-"""As the daemon has it."""
+"""Of a request, as the daemon has it."""
+MAX_ANSWER_BYTES = 4 * MAX_MESSAGE_BYTES
 SEND_BYTES = 4 * MAX_MESSAGE_BYTES
 """What may be sent: up to here the daemon tells which field makes a request too large."""
 FIRST_DELAY, LAST_DELAY = 0.1, 2.0
 """Seconds between two attempts to reach the daemon: doubled each time."""
 
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
     ("grpc.max_send_message_length", SEND_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -50,7 +52,15 @@ _OPTIONS = (
 _Connectivity = grpc.ChannelConnectivity
 _FILES: tuple[FileDescriptor, ...] = tuple(
     module.DESCRIPTOR
-    for module in (claim_pb2, device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, bench_pb2)
+    for module in (
+        claim_pb2,
+        device_pb2,
+        operation_pb2,
+        id_reader_pb2,
+        receipt_printer_pb2,
+        signature_pad_pb2,
+        bench_pb2,
+    )
 )
 _METHODS: dict[type[Any], MethodDescriptor] = {
     message_factory.GetMessageClass(method.input_type): method

@@ -20,7 +20,17 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from countertop.client import _bench, _claim, _counter, _devices, _operation
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
 
-__all__ = ["Bench", "Claim", "Counter", "IdReader", "OperationHandle", "Operations", "ReceiptPrinter", "connect"]
+__all__ = [
+    "Bench",
+    "Claim",
+    "Counter",
+    "IdReader",
+    "OperationHandle",
+    "Operations",
+    "ReceiptPrinter",
+    "SignaturePad",
+    "connect",
+]
 
 Face = TypeVar("Face")
 Item = TypeVar("Item")
@@ -204,6 +214,18 @@ class ReceiptPrinter(_Blocking[_devices.ReceiptPrinter]):
     start_open_drawer = _starting(_devices.ReceiptPrinter.start_open_drawer)
 
 
+class SignaturePad(_Blocking[_devices.SignaturePad]):
+    """Lets people sign."""
+
+    kind = _devices.SignaturePad.kind
+    device_id = _waiting(_devices.SignaturePad.device_id)
+    capture = _waiting(_devices.SignaturePad.capture)
+    start_capture = _starting(_devices.SignaturePad.start_capture)
+    press = _waiting(_devices.SignaturePad.press)
+    signing_key = _waiting(_devices.SignaturePad.signing_key)
+    verify = _waiting(_devices.SignaturePad.verify)
+
+
 class Claim(_Blocking[_claim.Claim]):
     """The right to use devices alone: `with counter.claim("printer", label="counter 3") as claim:`."""
 
@@ -251,6 +273,8 @@ class Bench(_Blocking[_bench.Bench]):
     unplug = _waiting(_bench.Bench.unplug)
     replug = _waiting(_bench.Bench.replug)
     power_cycle = _waiting(_bench.Bench.power_cycle)
+    sign = _waiting(_bench.Bench.sign)
+    press_pad_button = _waiting(_bench.Bench.press_pad_button)
     faults = _waiting(_bench.Bench.faults)
     inject_fault = _waiting(_bench.Bench.inject_fault)
     clear_fault = _waiting(_bench.Bench.clear_fault)
@@ -293,6 +317,10 @@ class Counter(_Blocking[_counter.Counter]):
     def receipt_printer(self, device_id: str | None = None) -> ReceiptPrinter:
         """A receipt printer; without an id, the terminal's only one, looked up at the first call."""
         return ReceiptPrinter(self._loop, self._face.receipt_printer(device_id))
+
+    def signature_pad(self, device_id: str | None = None) -> SignaturePad:
+        """A signature pad; without an id, the terminal's only one, looked up at the first call."""
+        return SignaturePad(self._loop, self._face.signature_pad(device_id))
 
     def claim(
         self,

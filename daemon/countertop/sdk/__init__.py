@@ -32,12 +32,25 @@ if TYPE_CHECKING:
         LinkFault,
         NoAnswer,
         ProtocolFault,
+        ReportRefused,
         reason_info,
     )
-    from countertop.sdk.links import Link, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+    from countertop.sdk.links import (
+        ByteLink,
+        HidInfo,
+        HidLink,
+        Link,
+        LinkUrl,
+        SerialLink,
+        TcpLink,
+        open_link,
+        parse_link,
+    )
     from countertop.sdk.plugins import DriverSpec, Emulator, EmulatorSpec, PluginHooks, hookimpl, hookspec
+    from countertop.sdk.signing import PenSample, SignaturePad
 
 __all__ = [
+    "ByteLink",
     "CountertopError",
     "Device",
     "DeviceFault",
@@ -45,6 +58,8 @@ __all__ = [
     "Emulator",
     "EmulatorSpec",
     "Evidence",
+    "HidInfo",
+    "HidLink",
     "IdReader",
     "InvalidRequest",
     "Link",
@@ -52,12 +67,15 @@ __all__ = [
     "LinkUrl",
     "NoAnswer",
     "Options",
+    "PenSample",
     "PluginHooks",
     "ProtocolFault",
     "ReceiptPrinter",
+    "ReportRefused",
     "Run",
     "SerialLink",
     "Settlement",
+    "SignaturePad",
     "TcpLink",
     "Unsettled",
     "hookimpl",
@@ -72,8 +90,10 @@ __getattr__ = lazy(
     __name__,
     {
         "device": "Device Evidence IdReader Options ReceiptPrinter Run Settlement Unsettled internal_health",
-        "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault reason_info",
-        "links": "Link LinkUrl SerialLink TcpLink open_link parse_link",
+        "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault ReportRefused "
+        "reason_info",
+        "links": "ByteLink HidInfo HidLink Link LinkUrl SerialLink TcpLink open_link parse_link",
+        "signing": "PenSample SignaturePad",
         "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
     },
 )

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from pydantic import BaseModel, ConfigDict
 
 from countertop.sdk.errors import CountertopError
-from countertop.sdk.links import Link, LinkUrl, open_link
+from countertop.sdk.links import ByteLink, HidLink, Link, LinkUrl, open_link
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
@@ -61,6 +61,10 @@ class Run(Protocol):
 
     def stop(self, reason: Reason, prompt: PromptKind = ...) -> None:
         """The operation is STOPPED by something that a person can mend, until `working`."""
+        ...
+
+    async def instruction(self) -> Message:
+        """Wait for what the app says to the running operation, such as PressButtonRequest. Cancelling loses none."""
         ...
 
     async def commit_point(self, step: str, evidence: Evidence = ...) -> None:
@@ -129,9 +133,14 @@ class Device(ABC):
         self.report: Callable[[DeviceStatus], None] = lambda status: None
         """Set by the daemon: call it to push a status instead of waiting to be asked."""
 
-    async def open_link(self, **defaults: str) -> Link:
-        """Open the configured link; `defaults` fill in query parameters (`baud="115200"`) that the URL lacks."""
-        return await open_link(self.url, allowed=self.links, defaults=defaults)
+    async def open_link(self, **defaults: str) -> ByteLink:
+        """Open the configured byte link; `defaults` fill in query parameters (`baud="115200"`) that the URL lacks."""
+        allowed = tuple(link for link in self.links if issubclass(link, ByteLink))
+        return await open_link(self.url, allowed=allowed, defaults=defaults)
+
+    async def open_hid_link(self) -> HidLink:
+        """Open the configured HID link."""
+        return await open_link(self.url, allowed=tuple(link for link in self.links if issubclass(link, HidLink)))
 
     @abstractmethod
     async def connect(self) -> DeviceInfo:

@@ -8,6 +8,7 @@
         ├── LinkFault          the link could not be opened, or broke
         ├── NoAnswer           no answer in the time that the protocol allows
         └── ProtocolFault      bytes that break the protocol
+            └── ReportRefused  a HID device that stalls a request for a report
 
 Foreign errors (OSError, serial.SerialException, …) are turned into `LinkFault` in one place, the links.
 No error text may hold customer data: say which field is wrong, never what is in it.
@@ -19,7 +20,16 @@ from countertop.sdk.options import option
 from countertop.v1 import error_pb2, options_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 
-__all__ = ["CountertopError", "DeviceFault", "InvalidRequest", "LinkFault", "NoAnswer", "ProtocolFault", "reason_info"]
+__all__ = [
+    "CountertopError",
+    "DeviceFault",
+    "InvalidRequest",
+    "LinkFault",
+    "NoAnswer",
+    "ProtocolFault",
+    "ReportRefused",
+    "reason_info",
+]
 
 
 def reason_info(reason: Reason) -> options_pb2.ReasonInfo:
@@ -124,3 +134,11 @@ class ProtocolFault(DeviceFault):
             expected=expected,
             got=got,
         )
+
+
+class ReportRefused(ProtocolFault):
+    """A HID device that stalls a request for one of its reports: it does not know it, or not in its present state."""
+
+    def __init__(self, report_id: int, verb: str):
+        super().__init__(f"{verb} report {report_id:02X}", "the report to be taken", "a STALL")
+        self.report_id = report_id

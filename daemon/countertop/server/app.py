@@ -27,9 +27,11 @@ from countertop.server.services.base import Service
 from countertop.server.services.bench import Bench
 from countertop.server.services.claims import Claims
 from countertop.server.services.devices import Devices
-from countertop.server.services.id_readers import IdReaders, document_of, photo_decoder
+from countertop.server.services.id_readers import IdReaders, PhotoDecoding
 from countertop.server.services.operations import Operations
 from countertop.server.services.receipt_printers import ReceiptPrinters
+from countertop.server.services.signature_pads import SignaturePads, SignatureSealing
+from countertop.server.signing_key import SigningKey
 from countertop.server.terminal import Terminal
 from countertop.v1 import device_pb2
 from countertop.v1.device_pb2 import Device
@@ -58,6 +60,7 @@ class Daemon:
         self._emulators: dict[str, Emulator] = {}
         self._door: GrpcDoor | None = None
         self._hotplug = HotPlug(())
+        self._key = SigningKey(Path(config.terminal.state_dir))
 
     @property
     def terminal(self) -> Terminal:
@@ -86,8 +89,8 @@ class Daemon:
         claims = self.config.claims
         policy = ClaimPolicy(claims.grace_seconds, claims.handover_seconds, claims.revoke_without_answer)
         self._terminal = Terminal(self.config.terminal.id, self.plugins, journal, policy)
-        refine, wants_refining = photo_decoder(self.plugins), lambda message: document_of(message) is not None
-        hooks = RunnerHooks(refine, wants_refining, self.terminal.commit)
+        completions = (PhotoDecoding(self.plugins), SignatureSealing(self.terminal, self._key))
+        hooks = RunnerHooks(completions, self.terminal.commit)
         for device in self.config.devices:
             self.terminal.add(self._runner(device, hooks))
         if any(device.emulator_options for device in self.config.devices):
@@ -119,7 +122,7 @@ class Daemon:
         kinds: list[type[Service]] = [Devices, Operations, Claims, IdReaders, ReceiptPrinters]
         if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
-        return [kind(self.terminal) for kind in kinds]
+        return [*(kind(self.terminal) for kind in kinds), SignaturePads(self.terminal, self._key)]
 
     def _runner(self, config: DeviceConfig, hooks: RunnerHooks) -> DeviceRunner:
         driver_name = config.driver or self.plugins.emulator(config.emulator).driver

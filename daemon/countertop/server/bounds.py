@@ -18,9 +18,12 @@ from countertop.sdk.errors import InvalidRequest
 from countertop.sdk.options import option
 from countertop.v1 import options_pb2
 
-__all__ = ["MAX_MESSAGE_BYTES", "check"]
+__all__ = ["MAX_ANSWER_BYTES", "MAX_MESSAGE_BYTES", "check"]
 
 MAX_MESSAGE_BYTES = 1024 * 1024
+"""Of a request."""
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""Of an update: as much as gRPC clients take when nobody tells them otherwise."""
 
 _NUMBERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_INT64,
             FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)  # fmt: skip

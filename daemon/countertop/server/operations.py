@@ -31,6 +31,10 @@ MAX_PENDING_EVENTS = 10_000
 """Events that a follower may lag behind before it is ended."""
 
 
+MAX_INSTRUCTIONS = 16
+"""Instructions that may wait for a driver to take them."""
+
+
 def fingerprint(verb: Verb, request: Any) -> bytes:
     """SHA-256 over verb and request, without what belongs to the call alone: what makes two requests the same."""
     bare = type(request)()
@@ -69,6 +73,8 @@ class OperationRecord:
         self.result_dropped = False
         self.task: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.instructions: asyncio.Queue[Message] = asyncio.Queue(MAX_INSTRUCTIONS)
+        """What apps say to it while it runs."""
         self.interrupted_by: Reason | None = None
         self.cancel_requested = False
         self._left = False
@@ -208,6 +214,16 @@ class OperationRecord:
         for follower in self._followers:
             follower.pending.append(update)
             follower.wake.set()
+
+    def instruct(self, instruction: Message) -> None:
+        """Say something to the driver that carries it out. Raises CountertopError: NOT_RUNNING, QUEUE_FULL."""
+        if self.ended or not self.operation.HasField("started"):
+            raise CountertopError(error_pb2.REASON_NOT_RUNNING, f"The operation {self.id!r} does not run.")
+        try:
+            self.instructions.put_nowait(instruction)
+        except asyncio.QueueFull:
+            message = f"{MAX_INSTRUCTIONS} instructions wait for the operation {self.id!r}, which is the limit."
+            raise CountertopError(error_pb2.REASON_QUEUE_FULL, message) from None
 
     def succeed(self, result: Message) -> None:
         """End well."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
@@ -15,26 +15,32 @@ from countertop.v1 import operation_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import PromptKind
 
-__all__ = ["Commit", "OperationRun", "Refine"]
+__all__ = ["Commit", "Completion", "OperationRun"]
 
 MAX_EVIDENCE = 4096
 Commit = Callable[[OperationRecord], Awaitable[None]]
 """Puts an operation that is about to take effect on the disk. Raises CountertopError(JOURNAL_FAILED)."""
 
-Refine = Callable[[Message], Awaitable[None]]
-"""Completes a message that a driver made (a decoded photo) before anybody sees it."""
+
+class Completion(Protocol):
+    """Completes messages that drivers made, before anybody sees them: decodes a photo, seals a signature."""
+
+    def concerns(self, message: Message) -> bool:
+        """There is something to complete in it."""
+        ...
+
+    async def complete(self, record: OperationRecord, message: Message) -> None:
+        """Complete it in place."""
+        ...
 
 
 class OperationRun:
-    """Implements `countertop.sdk.Run` for one operation; `wants_refining` tells for which messages `refine` matters."""
+    """Implements `countertop.sdk.Run` for one operation."""
 
-    def __init__(
-        self, record: OperationRecord, refine: Refine, wants_refining: Callable[[Message], bool], commit: Commit
-    ) -> None:
+    def __init__(self, record: OperationRecord, completions: Sequence[Completion], commit: Commit) -> None:
         self._record = record
         self._commit = commit
-        self._refine = refine
-        self._wants_refining = wants_refining
+        self._completions = completions
         self._deadline = asyncio.get_running_loop().time() + record.timeout
         self._outbox: asyncio.Task[None] | None = None
 
@@ -66,9 +72,9 @@ class OperationRun:
             self._record.move(RUNNING)
 
     def emit(self, event: Message) -> None:
-        """Send one of the verb's own events, in order; refined ones hold back those behind them."""
+        """Send one of the verb's own events, in order; one that is being completed holds back those behind it."""
         self._record.verb.field(event)
-        if self._outbox is None and not self._wants_refining(event):
+        if self._outbox is None and not any(completion.concerns(event) for completion in self._completions):
             self._record.emit(event)
         else:
             self._outbox = asyncio.create_task(self._emit_after(self._outbox, event))
@@ -76,14 +82,18 @@ class OperationRun:
     async def _emit_after(self, before: asyncio.Task[None] | None, event: Message) -> None:
         if before is not None:
             await before
-        await self._refine(event)
+        await self._complete(event)
         self._record.emit(event)
 
+    async def _complete(self, message: Message) -> None:
+        for completion in self._completions:
+            if completion.concerns(message):
+                await completion.complete(self._record, message)
+
     async def complete(self, result: Message) -> None:
-        """Make the result ready: everything emitted before it is out, and it is refined."""
+        """Make the result ready: everything emitted before it is out, and it is complete."""
         await self.flush()
-        if self._wants_refining(result):
-            await self._refine(result)
+        await self._complete(result)
 
     async def flush(self) -> None:
         """Wait until everything emitted is out."""
@@ -96,6 +106,10 @@ class OperationRun:
         operation = self._record.operation
         if operation.state != STOPPED or (operation.stopped_by, operation.prompt) != (reason, prompt):
             self._record.move(STOPPED, stopped_by=reason, prompt=prompt)
+
+    async def instruction(self) -> Message:
+        """The next thing that the app says to the operation."""
+        return await self._record.instructions.get()
 
     async def commit_point(self, step: str, evidence: Mapping[str, Any] | None = None) -> None:
         """The next byte has an effect in the world: cancelling is too late from here on. Returns when the disk has it.

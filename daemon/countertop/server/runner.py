@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from countertop.server.driver_errors import CONNECT_ANEW, as_ours, offline_error
 from countertop.server.fair_queue import FairQueue
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
-from countertop.server.run import Commit, OperationRun, Refine
+from countertop.server.run import Commit, Completion, OperationRun
 from countertop.server.settling import Settling, interrupted
 from countertop.server.states import FINAL, QUEUED, RUNNING
 from countertop.v1 import device_pb2, error_pb2
@@ -56,9 +56,8 @@ class Limits:
 class RunnerHooks:
     """What the daemon adds to a driver's work: messages made complete, commit points put on the disk."""
 
-    def __init__(self, refine: Refine, wants_refining: Callable[[Message], bool], commit: Commit) -> None:
-        self.refine = refine
-        self.wants_refining = wants_refining
+    def __init__(self, completions: Sequence[Completion], commit: Commit) -> None:
+        self.completions = completions
         self.commit = commit
 
 
@@ -315,7 +314,7 @@ class DeviceRunner:
         self._renumber()
         record.move(RUNNING)
         error: CountertopError | None = None
-        run = OperationRun(record, self._hooks.refine, self._hooks.wants_refining, self._hooks.commit)
+        run = OperationRun(record, self._hooks.completions, self._hooks.commit)
         task = asyncio.create_task(self._call(driver, record, run), name=f"{record.verb.name} {record.id}")
         record.task = task
         await self._until(task, record.timeout + self._limits.over_time)

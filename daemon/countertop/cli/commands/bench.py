@@ -42,6 +42,31 @@ async def _load_paper(counter: Counter, args: argparse.Namespace) -> int:
     return 0
 
 
+async def _sign(counter: Counter, args: argparse.Namespace) -> int:
+    from countertop.bench.v1.bench_pb2 import SignRequest
+
+    request = SignRequest(stop_after_points=args.stop_after)
+    if args.svg_path is not None:
+        request.svg_path = args.svg_path
+    elif args.inkml is not None:
+        request.inkml = args.inkml.read_bytes()
+    else:
+        request.generated.seed = args.seed
+    if args.speed is not None:
+        request.speed = args.speed
+    ink = await counter.bench.sign(args.device, request)
+    say(f"{len(ink.strokes)} strokes, {sum(len(stroke.points) for stroke in ink.strokes)} points were written")
+    return 0
+
+
+async def _press(counter: Counter, args: argparse.Namespace) -> int:
+    from countertop.v1 import signature_pad_pb2
+
+    button = getattr(signature_pad_pb2, f"PAD_BUTTON_{args.button.upper()}")
+    await counter.bench.press_pad_button(button, args.device)
+    return 0
+
+
 async def _fault(counter: Counter, args: argparse.Namespace) -> int:
     await counter.bench.inject_fault(
         args.device, args.fault, after_bytes=args.after_bytes, times=args.times, duration=args.seconds
@@ -103,6 +128,8 @@ _VERBS: dict[str, tuple[Verb, str]] = {
     "open-cover": (_plain("open_cover"), "open a printer's cover"),
     "close-cover": (_plain("close_cover"), "close it"),
     "load-paper": (_load_paper, "load paper, or take it out"),
+    "sign": (_sign, "write on a signature pad"),
+    "press": (_press, "press a button of a signature pad"),
     "unplug": (_plain("unplug"), "pull the plug"),
     "replug": (_plain("replug"), "put it back"),
     "power-cycle": (_plain("power_cycle"), "switch the device off and on"),
@@ -127,6 +154,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paper = made["load-paper"].add_mutually_exclusive_group()
     paper.add_argument("--mm", type=count(1, 100_000), default=0, metavar="N", help="its length (default: a full roll)")
     paper.add_argument("--empty", action="store_true", help="take the paper out instead")
+    sign = made["sign"]
+    what = sign.add_mutually_exclusive_group()
+    what.add_argument("--svg-path", metavar="D", help='the d of an SVG path: "M0 0 C 30 10 40 -20 80 0"')
+    what.add_argument("--inkml", type=Path, metavar="FILE", help="a W3C InkML document")
+    what.add_argument("--seed", type=count(0, 2**32 - 1), default=0, metavar="N", help="of invented handwriting")
+    sign.add_argument("--speed", type=float, metavar="X", help="1 is the hand's own, 0 as fast as it goes (default: 1)")
+    sign.add_argument("--stop-after", type=count(1, 2**31), default=0, metavar="N", help="lift the pen after N points")
+    made["press"].add_argument("button", choices=("accept", "clear", "cancel"))
     fault = made["fault"]
     fault.add_argument("fault", metavar="NAME", help="from `countertop bench faults DEVICE`")
     fault.add_argument("--after-bytes", type=count(0, 2**31), default=0, metavar="N", help="begin N bytes later")

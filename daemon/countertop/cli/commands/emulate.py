@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countertop.cli import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from countertop.cli.hands import WORDS, Hands
 from countertop.cli.output import complain, say
 
 if TYPE_CHECKING:
@@ -31,7 +32,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--pty", metavar="PATH", help="where the serial port appears")
     escpos.add_argument("--out", metavar="DIR", type=Path, required=True, help="where each receipt is written")
     escpos.add_argument("--model", help="the printer's model (default: the emulator's own choice)")
-    parser.epilog = 'It runs until Ctrl-C (exit code 0). Connect your own software, or a daemon with `link = "..."`.'
+    stu = kinds.add_parser("wacom-stu", help="a Wacom STU signature pad on USB/IP, or on a pty for the serial models")
+    stu.add_argument("--model", help="430, 500, 520, 530, 540, 430V, ... (default: the emulator's own choice)")
+    topaz = kinds.add_parser("topaz", help="a Topaz signature pad on a pty")
+    topaz.add_argument("--model", help="the pad's model (default: the emulator's own choice)")
+    digitizer = kinds.add_parser("hid-digitizer", help="an ePad signature pad on USB/IP")
+    for usb in (stu, digitizer):
+        usb.add_argument(
+            "--usbip", metavar="HOST:PORT", help="serve USB/IP there; port 0 takes a free one (the default)"
+        )
+    for serial in (stu, topaz):
+        serial.add_argument(
+            "--pty", metavar="PATH", help="where the serial port appears (default: in a private folder)"
+        )
+    parser.epilog = (
+        'It runs until Ctrl-C (exit code 0). Connect your own software, or a daemon with `link = "..."`. Hands on it: '
+        f"a line on standard input with one of {', '.join(WORDS)}."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    options = {name: value for name in ("pty", "tcp", "model") if (value := getattr(args, name, None))}
+    options = {name: value for name in ("pty", "tcp", "usbip", "model") if (value := getattr(args, name, None))}
     if args.emulator == "sdt":
         options["card"] = not args.no_card
     if getattr(args, "out", None):
@@ -72,8 +89,10 @@ async def _emulate(spec: EmulatorSpec, options: dict[str, Any], out: Path | None
     except OSError as error:
         complain(f"The emulator cannot start: {error}", "Choose another address or path.")
         return EXIT_FAILED
+    hands = Hands(emulator)
     try:
         say(f"{spec.description}: {emulator.link_url}\nCtrl-C ends it.")
+        hands.listen()
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _POLL_SECONDS)
@@ -81,6 +100,7 @@ async def _emulate(spec: EmulatorSpec, options: dict[str, Any], out: Path | None
                 say(f"wrote {path}")
                 seen.add(path)
     finally:
+        await hands.close()
         await emulator.close()
     return EXIT_OK
 

@@ -1,17 +1,17 @@
-"""Links: the byte channels between a driver and its device, named by a URL. Each is imported when it is first used."""
+"""Links: the channels between a driver and its device, named by a URL. Each is imported when it is first used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from countertop.sdk._lazy import lazy
-from countertop.sdk.links._base import Link, LinkUrl
+from countertop.sdk.links._base import ByteLink, HidInfo, HidLink, Link, LinkUrl
 from countertop.sdk.links._open import open_link, parse_link
 
 if TYPE_CHECKING:
     from countertop.sdk.links._serial import SerialLink
     from countertop.sdk.links._tcp import TcpLink
 
-__all__ = ["Link", "LinkUrl", "SerialLink", "TcpLink", "open_link", "parse_link"]
+__all__ = ["ByteLink", "HidInfo", "HidLink", "Link", "LinkUrl", "SerialLink", "TcpLink", "open_link", "parse_link"]
 
 __getattr__ = lazy(__name__, {"_serial": "SerialLink", "_tcp": "TcpLink"})

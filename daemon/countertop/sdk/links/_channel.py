@@ -87,11 +87,11 @@ class FdChannel:
         self._resume()
 
     async def receive(self, max_bytes: int) -> bytes:
-        """As Link.receive."""
+        """As ByteLink.receive."""
         return await self._inbox.take(max_bytes)
 
     async def send(self, data: bytes) -> None:
-        """As Link.send."""
+        """As ByteLink.send."""
         rest = memoryview(data)
         while rest:
             if self._inbox.ended:
@@ -105,7 +105,7 @@ class FdChannel:
                 raise link_fault(self._url, "send", error) from error
 
     def discard_input(self) -> bytes:
-        """As Link.discard_input."""
+        """As ByteLink.discard_input."""
         data = self._inbox.drain()
         for _ in range(_MOST_READS):
             if self._inbox.ended or not self._read():

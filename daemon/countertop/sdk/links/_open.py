@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from countertop.sdk.errors import LinkFault
@@ -18,6 +19,7 @@ _EXAMPLES = {
     "rfc2217": "rfc2217://host:port?baud=9600",
     "tcp": "tcp://host:port",
 }
+AnyLink = TypeVar("AnyLink", bound=Link)
 _TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]*")
 
 
@@ -47,18 +49,20 @@ def parse_link(text: str) -> LinkUrl:
     return url
 
 
-async def open_link(url: LinkUrl, *, allowed: tuple[type[Link], ...], defaults: dict[str, str] | None = None) -> Link:
+async def open_link(
+    url: LinkUrl, *, allowed: tuple[type[AnyLink], ...], defaults: dict[str, str] | None = None
+) -> AnyLink:
     """Open the link with the class among `allowed` whose `schemes` has the URL's scheme.
 
     `defaults` stand for settings that the URL lacks; those that the class does not know (a TCP link has no baud) are
     left out. Raises LinkFault(DEVICE_OFFLINE), also when the driver does not run over such a link.
     """
     for link in allowed:
-        if url.scheme in getattr(link, "schemes", ()):
+        if url.scheme in link.schemes:
             known = getattr(link, "query", {})
             used = {name: value for name, value in (defaults or {}).items() if name in known}
             return await link.open(replace(url, query={**used, **url.query}))
-    schemes = ", ".join(f"{scheme}://" for link in allowed for scheme in getattr(link, "schemes", ()))
+    schemes = ", ".join(f"{scheme}://" for link in allowed for scheme in link.schemes)
     raise LinkFault(
         error_pb2.REASON_DEVICE_OFFLINE,
         f"The driver does not run over {url.scheme}://; it needs one of {schemes}.",

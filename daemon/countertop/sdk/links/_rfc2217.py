@@ -39,11 +39,11 @@ class ThreadChannel:
         self._reader.start()
 
     async def receive(self, max_bytes: int) -> bytes:
-        """As Link.receive."""
+        """As ByteLink.receive."""
         return await self._inbox.take(max_bytes)
 
     async def send(self, data: bytes) -> None:
-        """As Link.send; who is cancelled leaves the piece (1 KiB) that the writer holds."""
+        """As ByteLink.send; who is cancelled leaves the piece (1 KiB) that the writer holds."""
         for start in range(0, len(data), _PIECE):
             if self._inbox.ended:
                 raise link_fault(self._url, "send", self._inbox.error)
@@ -51,7 +51,7 @@ class ThreadChannel:
                 await self._loop.run_in_executor(self._writer, self._port.write, data[start : start + _PIECE])
 
     def discard_input(self) -> bytes:
-        """As Link.discard_input."""
+        """As ByteLink.discard_input."""
         return self._inbox.drain()
 
     def stop(self) -> None:

@@ -9,11 +9,11 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import serial
 
-from countertop.sdk.links._base import Link, LinkUrl
+from countertop.sdk.links._base import ByteLink, LinkUrl
 from countertop.sdk.links._channel import FdChannel
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._rfc2217 import READ_TIMEOUT, ThreadChannel
@@ -31,7 +31,7 @@ CLOSE_DRAIN = 0.5
 """Seconds that closing waits for the line to take what was sent, before it is dropped."""
 
 
-class SerialLink(Link):
+class SerialLink(ByteLink):
     """A serial port: `serial:///dev/ttyUSB0?baud=115200` or, on the network, `rfc2217://host:port?baud=9600`.
 
     Settings: baud (50 to 4000000; 9600), parity (N, E, O, M, S; N), bytesize (5 to 8; 8), stopbits (1, 1.5, 2; 1),
@@ -49,7 +49,7 @@ class SerialLink(Link):
         self._channel = FdChannel(url, port.fileno()) if url.scheme == "serial" else ThreadChannel(url, port)
 
     @classmethod
-    async def open(cls, url: LinkUrl) -> SerialLink:
+    async def open(cls, url: LinkUrl) -> Self:
         """Open the port. Raises LinkFault(DEVICE_OFFLINE): missing, no right, busy, not a serial port, refused."""
         settings: dict[str, Any] = {
             name: cls.query[name](text) for name, text in url.query.items() if name in cls.query

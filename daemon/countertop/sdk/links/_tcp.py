@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from countertop.sdk.links._base import Link, LinkUrl
+from countertop.sdk.links._base import ByteLink, LinkUrl
 from countertop.sdk.links._channel import FdChannel
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._translate import translating
@@ -25,7 +25,7 @@ _SOCKET_OPTIONS = (
 )
 
 
-class TcpLink(Link):
+class TcpLink(ByteLink):
     """A TCP connection to a device: `tcp://host:port?connect_timeout=5` (seconds, 0.1 to 60)."""
 
     schemes: ClassVar[tuple[str, ...]] = ("tcp",)
@@ -37,7 +37,7 @@ class TcpLink(Link):
         self._channel = FdChannel(url, connection.fileno())
 
     @classmethod
-    async def open(cls, url: LinkUrl) -> TcpLink:
+    async def open(cls, url: LinkUrl) -> Self:
         """Connect. Raises LinkFault(DEVICE_OFFLINE): refused, no answer in time, host unknown."""
         limit = cls.query["connect_timeout"](url.query.get("connect_timeout", "5"))
         with translating(url, "open", opening=True):

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from countertop.sdk.errors import CountertopError
-from countertop.server.bounds import MAX_MESSAGE_BYTES, check
+from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, check
 from countertop.server.caller import CALLER, CALLER_KEY
 from countertop.server.doors.standard import StandardServices
 from countertop.server.faults import status_of, status_of_failure
@@ -32,7 +32,7 @@ _RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
     ("grpc.max_receive_message_length", _RECEIVE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),

@@ -41,6 +41,7 @@ class _Run:
         self.operation_id = operation_id
         self._deadline = asyncio.get_running_loop().time() + time_left
         self.committed: asyncio.Future[dict[str, Any] | None] | None = None
+        self.instructions: asyncio.Queue[Message] = asyncio.Queue()
 
     @property
     def time_left(self) -> float:
@@ -72,6 +73,9 @@ class _Run:
 
     def used(self, medium: str, amount: float) -> None:
         self._tell("used", medium, amount)
+
+    async def instruction(self) -> Message:
+        return await self.instructions.get()
 
     async def commit_point(self, step: str, evidence: Mapping[str, Any] | None = None) -> None:
         self.committed = asyncio.get_running_loop().create_future()
@@ -120,6 +124,10 @@ class Child:
             case "cancel":
                 if header["n"] in self._calls:
                     self._calls[header["n"]].cancel()
+            case "instruct":
+                run = self._runs.get(header["n"])
+                if run is not None:
+                    run.instructions.put_nowait(message_from(header, frame.blob))
             case "committed":
                 run = self._runs.get(header["n"])
                 if run is not None and run.committed is not None and not run.committed.done():

@@ -132,6 +132,7 @@ class IsolatedDriver:
         if run is not None:
             self._runs[number] = run
         self._send({"do": "call", "n": number, **header}, blob)
+        words = None if run is None else asyncio.create_task(self._pass_on(run, number))
         try:
             frame = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -144,6 +145,8 @@ class IsolatedDriver:
                 raise
             frame = future.result()  # it had ended before the wish reached it
         finally:
+            if words is not None:
+                words.cancel()
             self._waiting.pop(number, None)
             self._runs.pop(number, None)
         if frame.header["did"] == "error":
@@ -151,6 +154,12 @@ class IsolatedDriver:
         if frame.header["did"] == "cancelled":  # by the driver itself, nobody here asked for it
             raise DeviceFault(error_pb2.REASON_DRIVER_FAILED, f"The driver gave up by itself in {step}.", step=step)
         return frame
+
+    async def _pass_on(self, run: Run, number: int) -> None:
+        """What the app says to the operation goes to the driver."""
+        while True:
+            instruction = await run.instruction()
+            self._send({"do": "instruct", "n": number} | message_type(instruction), instruction.SerializeToString())
 
     def _send(self, header: dict[str, Any], blob: bytes = b"") -> None:
         assert self._writer is not None, "connected"

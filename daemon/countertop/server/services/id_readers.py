@@ -8,11 +8,12 @@ import logging
 
 from google.protobuf.message import Message
 
+from countertop.server.operations import OperationRecord
 from countertop.server.plugins import Plugins
 from countertop.server.services.base import Service
 from countertop.v1 import device_pb2, id_reader_pb2, identity_pb2
 
-__all__ = ["IdReaders", "document_of", "photo_decoder"]
+__all__ = ["IdReaders", "PhotoDecoding", "document_of"]
 
 DECODE_SECONDS = 5.0
 log = logging.getLogger("countertop.photo")
@@ -33,22 +34,28 @@ def document_of(message: Message) -> identity_pb2.IdentityDocument | None:
     return None
 
 
-def photo_decoder(plugins: Plugins):  # type: ignore[no-untyped-def]
-    """What completes a driver's message: decodes the chip photo by a plugin, in a worker thread, in bounded time."""
+class PhotoDecoding:
+    """Completes a driver's message: decodes the chip photo by a plugin, in a worker thread, in bounded time."""
 
-    async def decode(message: Message) -> None:
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+
+    def concerns(self, message: Message) -> bool:
+        """There is a photo to decode."""
+        return document_of(message) is not None
+
+    async def complete(self, record: OperationRecord, message: Message) -> None:
+        """Decode it. Never raises: a document is good without its photo."""
         document = document_of(message)
         if document is None:
             return
         photo = document.photo
         try:
             async with asyncio.timeout(DECODE_SECONDS):
-                image = await asyncio.to_thread(plugins.decode_photo, photo.raw, photo.raw_format)
-        except Exception as error:  # a vendor's decoder may fail in any way; the document is good without it
+                image = await asyncio.to_thread(self._plugins.decode_photo, photo.raw, photo.raw_format)
+        except Exception as error:  # a vendor's decoder may fail in any way
             log.warning("the photo decoder failed: %s", type(error).__name__)
             return
         if image is not None:
             photo.image.CopyFrom(image)
             photo.image.sha256 = hashlib.sha256(image.data).digest()
-
-    return decode

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from countertop.drivers.escpos import protocol
 from countertop.drivers.escpos.protocol import Decoder, Event, Pending
 from countertop.sdk.errors import LinkFault, NoAnswer
-from countertop.sdk.links import Link
+from countertop.sdk.links import ByteLink
 
 __all__ = ["Session"]
 
@@ -21,7 +21,7 @@ class Session:
     send waits for it.
     """
 
-    def __init__(self, link: Link, on_event: Callable[[Event], None]):
+    def __init__(self, link: ByteLink, on_event: Callable[[Event], None]):
         self._link = link
         self._on_event = on_event
         self._decoder = Decoder()

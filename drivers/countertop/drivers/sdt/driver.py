@@ -14,7 +14,7 @@ from countertop.drivers.sdt import protocol
 from countertop.drivers.sdt.layouts import LAYOUTS
 from countertop.drivers.sdt.reading import Field, Reading
 from countertop.drivers.sdt.sam import Sam, refusal
-from countertop.sdk import IdReader, Link, LinkFault, LinkUrl, NoAnswer, Options, ProtocolFault, Run
+from countertop.sdk import ByteLink, IdReader, LinkFault, LinkUrl, NoAnswer, Options, ProtocolFault, Run
 from countertop.sdk.device import internal_health
 from countertop.sdk.errors import reason_info
 from countertop.sdk.links import SerialLink
@@ -63,7 +63,7 @@ class SdtReader(IdReader):
         self.today: Callable[[], date] = _today
         """Tells the day against which validity is checked."""
         self._options = cast("SdtOptions", options)
-        self._link: Link | None = None
+        self._link: ByteLink | None = None
         self._field: Field | None = None
 
     async def connect(self) -> DeviceInfo:

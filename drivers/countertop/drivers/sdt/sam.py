@@ -6,7 +6,7 @@ import asyncio
 
 from countertop.drivers.sdt import protocol
 from countertop.drivers.sdt.protocol import Command, Decoder, Malformed, Response
-from countertop.sdk import DeviceFault, Link, NoAnswer, ProtocolFault
+from countertop.sdk import ByteLink, DeviceFault, NoAnswer, ProtocolFault
 from countertop.v1 import error_pb2
 
 __all__ = ["Sam", "refusal"]
@@ -24,7 +24,7 @@ class Sam:
     would have done, rather than take it for its own.
     """
 
-    def __init__(self, link: Link, *, baud: int, answer_seconds: float, read_seconds: float) -> None:
+    def __init__(self, link: ByteLink, *, baud: int, answer_seconds: float, read_seconds: float) -> None:
         self._link = link
         self._baud = baud
         self._answer_seconds = answer_seconds

@@ -1,0 +1,1 @@
+"""What ink becomes: figures, pictures, records, and the file that binds it to a document."""
