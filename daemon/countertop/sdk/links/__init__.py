@@ -9,9 +9,34 @@ from countertop.sdk.links._base import ByteLink, HidInfo, HidLink, Link, LinkUrl
 from countertop.sdk.links._open import open_link, parse_link
 
 if TYPE_CHECKING:
+    from countertop.sdk.links._hid_usb import UsbHidLink
+    from countertop.sdk.links._hid_usbip import UsbIpHidLink
+    from countertop.sdk.links._hidapi import HidapiLink
     from countertop.sdk.links._serial import SerialLink
     from countertop.sdk.links._tcp import TcpLink
 
-__all__ = ["ByteLink", "HidInfo", "HidLink", "Link", "LinkUrl", "SerialLink", "TcpLink", "open_link", "parse_link"]
+__all__ = [
+    "ByteLink",
+    "HidInfo",
+    "HidLink",
+    "HidapiLink",
+    "Link",
+    "LinkUrl",
+    "SerialLink",
+    "TcpLink",
+    "UsbHidLink",
+    "UsbIpHidLink",
+    "open_link",
+    "parse_link",
+]
 
-__getattr__ = lazy(__name__, {"_serial": "SerialLink", "_tcp": "TcpLink"})
+__getattr__ = lazy(
+    __name__,
+    {
+        "_hid_usb": "UsbHidLink",
+        "_hid_usbip": "UsbIpHidLink",
+        "_hidapi": "HidapiLink",
+        "_serial": "SerialLink",
+        "_tcp": "TcpLink",
+    },
+)

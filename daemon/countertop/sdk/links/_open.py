@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from countertop.sdk.errors import LinkFault
 from countertop.sdk.links._base import Link, LinkUrl
-from countertop.sdk.links._query import SETTINGS
+from countertop.sdk.links._query import IDENTITY, SETTINGS
 from countertop.v1 import error_pb2
 
 __all__ = ["open_link", "parse_link"]
@@ -18,6 +18,9 @@ _EXAMPLES = {
     "serial": "serial:///dev/ttyUSB0?baud=115200",
     "rfc2217": "rfc2217://host:port?baud=9600",
     "tcp": "tcp://host:port",
+    "usb": "usb://056A:00A4/SERIAL",
+    "hid": "hid://056A:00A4/SERIAL",
+    "usbip": "usbip://host:3240/1-1",
 }
 AnyLink = TypeVar("AnyLink", bound=Link)
 _TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]*")
@@ -31,6 +34,9 @@ def parse_link(text: str) -> LinkUrl:
     """
     if not _TEXT.fullmatch(text):
         raise ValueError(f"expected a link such as {', '.join(_EXAMPLES.values())}; got {text!r}")
+    scheme, _, rest = text.partition("://")
+    if scheme in ("usb", "hid"):
+        return _usb(text, scheme, rest)
     parts = urlsplit(text)
     try:
         port = parts.port or 0
@@ -73,12 +79,26 @@ async def open_link(
     )
 
 
+def _usb(text: str, scheme: str, rest: str) -> LinkUrl:
+    """A URL whose authority is the ids of a USB device, which no URL parser takes for one."""
+    identity = unquote(rest)
+    if not IDENTITY.fullmatch(identity):
+        raise ValueError(
+            f"expected four hexadecimal digits each of VID and PID, as in {_EXAMPLES[scheme]}; got {text!r}"
+        )
+    return LinkUrl(text, scheme, path=identity)
+
+
 def _check(url: LinkUrl) -> None:
     """Check a URL of the SDK's own links."""
     example = _EXAMPLES[url.scheme]
     if url.scheme == "serial":
-        if url.host or url.port or not re.fullmatch(r"(/[^/\0]+)+", url.path):
+        by_path = bool(re.fullmatch(r"(/[^/\0]+)+", url.path))
+        if url.host or url.port or by_path == ("usb" in url.query) or (url.path and not by_path):
             raise ValueError(f"expected the path of a port, as in {example}; got {url.text!r}")
+    elif url.scheme == "usbip":
+        if not url.host or not url.port or not re.fullmatch(r"/[0-9]+-[0-9]+(\.[0-9]+)*", url.path):
+            raise ValueError(f"expected a host, a port and a bus id, as in {example}; got {url.text!r}")
     elif not url.host or not url.port or url.path not in ("", "/"):
         raise ValueError(f"expected a host, a port and no path, as in {example}; got {url.text!r}")
     readers = SETTINGS[url.scheme]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["SETTINGS", "choice", "decimal", "flag", "integer"]
+__all__ = ["IDENTITY", "SETTINGS", "choice", "decimal", "flag", "identity", "integer"]
 
 T = TypeVar("T")
+IDENTITY = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(/[^/\0]+)?")
+"""Of a USB device: its ids, and its serial number where there are several."""
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
@@ -52,6 +55,13 @@ def flag(text: str) -> bool:
     return choice({"0": False, "1": True})(text)
 
 
+def identity(text: str) -> str:
+    """VID:PID or VID:PID/SERIAL."""
+    if not IDENTITY.fullmatch(text):
+        raise ValueError("expected VID:PID or VID:PID/SERIAL, with four hexadecimal digits each")
+    return text
+
+
 _SERIAL: dict[str, Callable[[str], Any]] = {
     "baud": integer(50, 4_000_000),
     "parity": choice({name: name for name in ("N", "E", "O", "M", "S")}),
@@ -62,8 +72,11 @@ _SERIAL: dict[str, Callable[[str], Any]] = {
     "dsrdtr": flag,
 }
 SETTINGS: dict[str, dict[str, Callable[[str], Any]]] = {
-    "serial": _SERIAL,
+    "serial": {**_SERIAL, "usb": identity},
     "rfc2217": _SERIAL,
     "tcp": {"connect_timeout": decimal(0.1, 60)},
+    "usb": {},
+    "hid": {},
+    "usbip": {"connect_timeout": decimal(0.1, 60)},
 }
 """The settings of the SDK's own links, by scheme. Here, so that a URL is checked without importing its link."""

@@ -9,15 +9,18 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeVar
 
 import serial
+from serial.tools.list_ports import comports
 
 from countertop.sdk.links._base import ByteLink, LinkUrl
 from countertop.sdk.links._channel import FdChannel
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._rfc2217 import READ_TIMEOUT, ThreadChannel
 from countertop.sdk.links._translate import FOREIGN, translating
+from countertop.sdk.links._usb_find import identity_of, pick
 
 __all__ = ["SerialLink"]
 
@@ -32,7 +35,8 @@ CLOSE_DRAIN = 0.5
 
 
 class SerialLink(ByteLink):
-    """A serial port: `serial:///dev/ttyUSB0?baud=115200` or, on the network, `rfc2217://host:port?baud=9600`.
+    """A serial port: `serial:///dev/ttyUSB0?baud=115200`, by its USB adapter `serial://?usb=0403:6001/SERIAL`, or on
+    the network `rfc2217://host:port?baud=9600`.
 
     Settings: baud (50 to 4000000; 9600), parity (N, E, O, M, S; N), bytesize (5 to 8; 8), stopbits (1, 1.5, 2; 1),
     xonxoff, rtscts, dsrdtr (0, 1; 0). With dsrdtr the device's DSR holds `send`; a port without that line (a pty)
@@ -54,9 +58,10 @@ class SerialLink(ByteLink):
         settings: dict[str, Any] = {
             name: cls.query[name](text) for name, text in url.query.items() if name in cls.query
         }
+        settings.pop("usb", None)
         settings["baudrate"] = settings.pop("baud", 9600)
         if url.scheme == "serial":
-            target = url.path
+            target = url.path or await _in_thread(lambda: port_of(url))
             settings |= {
                 "exclusive": True,
                 "timeout": 0,
@@ -133,6 +138,13 @@ class SerialLink(ByteLink):
             if unsent(fd):
                 termios.tcflush(fd, termios.TCOFLUSH)
         _close_port(self._port)
+
+
+def port_of(url: LinkUrl) -> str:
+    """The path of the port whose USB adapter the URL names; blocks. Raises LinkFault(DEVICE_OFFLINE)."""
+    vendor, product, serial_number = identity_of(replace(url, path=url.query["usb"]))
+    found = [port for port in comports() if (port.vid, port.pid) == (vendor, product)]
+    return str(pick(url, [(port.serial_number or "", port.device) for port in found], serial_number))
 
 
 def unsent(fd: int) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from countertop.sdk.errors import LinkFault
 from countertop.sdk.links._base import LinkUrl
+from countertop.sdk.links._udev import RULES_FILE, udev_rules
 from countertop.v1 import error_pb2
 
 __all__ = ["link_fault", "place", "translating"]
@@ -36,6 +37,7 @@ _CAUSES: dict[int, tuple[str, str]] = {
     errno.ECONNREFUSED: ("the connection was refused: nothing listens there", _NETWORK),
     errno.ECONNRESET: ("the device closed the connection", _NETWORK),
     errno.EPIPE: ("the device closed the connection", _NETWORK),
+    errno.EPROTO: ("what it sends is not USB/IP", _NETWORK),
     errno.ETIMEDOUT: ("nothing answers at that address", _NETWORK),
     errno.EHOSTUNREACH: ("there is no way to that address", _NETWORK),
     errno.ENETUNREACH: ("there is no way to that address", _NETWORK),
@@ -48,7 +50,11 @@ _ENDED = ("the device closed the connection", _CABLE)
 
 def place(url: LinkUrl) -> str:
     """Where a link leads, without its settings: `/dev/ttyUSB0`, `192.0.2.7:9100`."""
-    return f"{url.host}:{url.port}" if url.host else url.path
+    if url.scheme == "usbip":
+        return f"{url.host}:{url.port}{url.path}"
+    if url.host:
+        return f"{url.host}:{url.port}"
+    return url.path or url.query.get("usb", "")
 
 
 def link_fault(url: LinkUrl, step: str, error: BaseException | None, *, opening: bool = False) -> LinkFault:
@@ -57,6 +63,9 @@ def link_fault(url: LinkUrl, step: str, error: BaseException | None, *, opening:
     DEVICE_OFFLINE when `opening`, LINK_LOST after that.
     """
     cause, action = _cause(error)
+    rules = udev_rules(url)
+    if rules and "right" in cause:
+        action = f"Add to {RULES_FILE}: {' and '.join(rules)}; then run udevadm control --reload && udevadm trigger"
     verb = "cannot be opened" if opening else "broke"
     return LinkFault(
         error_pb2.REASON_DEVICE_OFFLINE if opening else error_pb2.REASON_LINK_LOST,

@@ -1,0 +1,211 @@
+"""HID over libusb, for machines without hidraw: the kernel's driver is taken off while the link is open."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, Self
+
+from countertop.sdk.errors import ReportRefused
+from countertop.sdk.links._base import HidInfo, HidLink, LinkUrl
+from countertop.sdk.links._query import SETTINGS
+from countertop.sdk.links._reports import CONTROL_SECONDS, FEATURE, OUTPUT, ReportInbox, get_report, set_report
+from countertop.sdk.links._translate import link_fault
+from countertop.sdk.links._usb_find import find_device, usb_modules
+
+__all__ = ["UsbHidLink"]
+
+READ_MS = 200
+"""How long the reading thread waits at a time, so that closing takes no longer."""
+_GET_DESCRIPTOR = 6
+
+
+class UsbHidLink(HidLink):
+    """The HID interface of a USB device: `usb://056A:00A4`, `usb://056A:00A4/SERIAL`."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("usb",)
+    query: ClassVar[dict[str, Callable[[str], Any]]] = SETTINGS["usb"]
+
+    def __init__(self, url: LinkUrl, device: Any) -> None:
+        """`device` is a `usb.core.Device`, of any backend. Call `claim` next."""
+        self.url = url
+        self._device = device
+        self._interface = 0
+        self._in: Any = None
+        self._out: Any = None
+        self._detached = self._closed = False
+        self._descriptor_length = 0
+        self._room = threading.Event()
+        self._room.set()
+        self._inbox = ReportInbox(url, self._room.set)
+        self._loop = asyncio.get_running_loop()
+        self._reader = threading.Thread(target=self._read, name=f"hid {url.text}", daemon=True)
+
+    @classmethod
+    async def open(cls, url: LinkUrl) -> Self:
+        """Claim it. Raises LinkFault(DEVICE_OFFLINE): missing, several, busy, no right (with the udev rule)."""
+        device = await asyncio.to_thread(find_device, url)
+        return await cls.over(url, device)
+
+    @classmethod
+    async def over(cls, url: LinkUrl, device: Any) -> Self:
+        """The same for a device that was found by any pyusb backend."""
+        link = cls(url, device)
+        try:
+            await asyncio.to_thread(link._claim)
+        except (OSError, ValueError) as error:
+            await link.close()
+            raise link_fault(url, "open", error, opening=True) from error
+        link._reader.start()
+        return link
+
+    def _claim(self) -> None:
+        _, util = usb_modules()
+        device = self._device
+        configuration = device[0]
+        hid = next((item for item in configuration if item.bInterfaceClass == 3), None)
+        if hid is None:
+            raise ValueError("the device has no HID interface")
+        self._interface = hid.bInterfaceNumber
+        for endpoint in hid:
+            if endpoint.bmAttributes & 3 == 3 and endpoint.bEndpointAddress & 0x80 and self._in is None:
+                self._in = endpoint
+            elif endpoint.bmAttributes & 3 == 3 and not endpoint.bEndpointAddress & 0x80:
+                self._out = endpoint
+        if self._in is None:
+            raise ValueError("the device's HID interface has no interrupt IN endpoint")
+        with suppress(NotImplementedError):
+            if device.is_kernel_driver_active(self._interface):
+                device.detach_kernel_driver(self._interface)
+                self._detached = True
+        if _active_configuration(device) != configuration.bConfigurationValue:
+            device.set_configuration(configuration.bConfigurationValue)
+        util.claim_interface(device, self._interface)
+        hid_descriptor = bytes(device.ctrl_transfer(0x81, _GET_DESCRIPTOR, 0x2100, self._interface, 9, 5000))
+        self._descriptor_length = int.from_bytes(hid_descriptor[7:9], "little")
+        self.info = HidInfo(
+            device.idVendor,
+            device.idProduct,
+            device.bcdDevice,
+            _string(util, device, device.iManufacturer),
+            _string(util, device, device.iProduct),
+            _string(util, device, device.iSerialNumber),
+        )
+
+    # -- input --
+
+    def _read(self) -> None:
+        """In a thread: reports go to the loop one by one."""
+        core, _ = usb_modules()
+        size = max(64, self._in.wMaxPacketSize)
+        while not self._closed:
+            if not self._room.wait(READ_MS / 1000):
+                continue
+            try:
+                report = bytes(self._in.read(size, READ_MS))
+            except core.USBTimeoutError:
+                continue
+            except OSError as error:
+                self._tell(self._inbox.end, None if self._closed else error)
+                return
+            self._tell(self._put, report)
+
+    def _put(self, report: bytes) -> None:
+        self._inbox.put(report)
+        if self._inbox.full:
+            self._room.clear()
+
+    def _tell(self, call: Callable[..., None], argument: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(call, argument)
+
+    async def receive(self) -> bytes:
+        """Wait for the next input report. Raises LinkFault(LINK_LOST)."""
+        return await self._inbox.take()
+
+    def discard_input(self) -> list[bytes]:
+        """Take the input reports that nobody received."""
+        return self._inbox.drain()
+
+    # -- feature and output reports --
+
+    async def report_descriptor(self) -> bytes:
+        """As the device states it."""
+        setup = bytes([0x81, _GET_DESCRIPTOR, 0, 0x22]) + self._interface.to_bytes(2, "little")
+        return await self._control("report descriptor", 0, setup, self._descriptor_length)
+
+    async def get_feature(self, report_id: int, size: int) -> bytes:
+        """Read a feature report. Raises ReportRefused, LinkFault(LINK_LOST)."""
+        return await self._control(
+            "get feature", report_id, get_report(FEATURE, report_id, self._interface, size), size
+        )
+
+    async def set_feature(self, report: bytes) -> None:
+        """Write a feature report. Raises ReportRefused, LinkFault(LINK_LOST)."""
+        await self._write(FEATURE, "set feature", report)
+
+    async def send(self, report: bytes) -> None:
+        """Write an output report: through the OUT endpoint where there is one. Raises ReportRefused, LinkFault."""
+        if self._out is None:
+            await self._write(OUTPUT, "send", report)
+            return
+        data = report[1:] if report[0] == 0 else report
+        await self._in_thread("send", report[0], lambda: self._out.write(data, int(CONTROL_SECONDS * 1000)))
+
+    async def _write(self, kind: int, what: str, report: bytes) -> None:
+        data = report[1:] if report[0] == 0 else report
+        await self._control(what, report[0], set_report(kind, report[0], self._interface, len(data)), data)
+
+    async def _control(self, what: str, report_id: int, setup: bytes, data: int | bytes) -> bytes:
+        value, index = int.from_bytes(setup[2:4], "little"), int.from_bytes(setup[4:6], "little")
+
+        def call() -> Any:
+            return self._device.ctrl_transfer(setup[0], setup[1], value, index, data, int(CONTROL_SECONDS * 1000))
+
+        found = await self._in_thread(what, report_id, call)
+        return bytes(found) if isinstance(data, int) else b""
+
+    async def _in_thread(self, what: str, report_id: int, call: Callable[[], Any]) -> Any:
+        try:
+            return await asyncio.to_thread(call)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise ReportRefused(report_id, what) from error
+            raise link_fault(self.url, what, error) from error
+
+    async def close(self) -> None:
+        """Give the device back to the kernel."""
+        if self._closed:
+            return
+        self._closed = True
+        self._room.set()
+        self._inbox.end(None)
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        _, util = usb_modules()
+        if self._reader.is_alive():
+            self._reader.join()
+        with suppress(OSError, NotImplementedError):
+            util.release_interface(self._device, self._interface)
+            if self._detached:
+                self._device.attach_kernel_driver(self._interface)
+        with suppress(OSError):
+            util.dispose_resources(self._device)
+
+
+def _active_configuration(device: Any) -> int:
+    try:
+        return int(device.get_active_configuration().bConfigurationValue)
+    except OSError:  # it was never configured
+        return 0
+
+
+def _string(util: Any, device: Any, index: int) -> str:
+    try:
+        return str(util.get_string(device, index) or "") if index else ""
+    except (OSError, ValueError):  # a STALL, or it knows no language
+        return ""
