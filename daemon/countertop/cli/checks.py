@@ -8,12 +8,12 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["CHECKS", "LIMITED", "MISSING", "OK", "Finding"]
+__all__ = ["CHECKS", "LIMITED", "MISSING", "OK", "Finding", "usb_rights"]
 
 OK = "ok"
 LIMITED = "limited"
@@ -23,10 +23,14 @@ MISSING = "missing"
 
 _CORE = ("grpcio", "protobuf", "googleapis-common-protos", "pluggy", "pydantic", "pyserial", "pyyaml", "structlog")
 _EXTRAS = {
-    "pillow": "pictures, previews and characters that a printer's fonts lack",
-    "numpy": "pictures, previews and characters that a printer's fonts lack",
-    "zxing-cpp": "QR codes and barcodes drawn as pictures",
+    "pillow": ("receipt", "pictures, previews and characters that a printer's fonts lack"),
+    "numpy": ("receipt", "pictures, previews and characters that a printer's fonts lack"),
+    "zxing-cpp": ("receipt", "QR codes and barcodes drawn as pictures"),
+    "cryptography": ("signature", "signature files, and pads that encrypt their pen"),
+    "hidapi": ("usb", "links of the form hid://"),
+    "pyusb": ("usb", "links of the form usb://"),
 }
+"""Each optional package, its extra, and what it is for."""
 _INSTALL_EXTRAS = "pip install 'countertop[receipt]'"
 _PORT = 7411
 
@@ -58,12 +62,12 @@ def packages() -> Iterator[Finding]:
         yield Finding("packages", MISSING, f"not installed: {', '.join(lacking)}", "pip install --upgrade countertop")
     else:
         yield Finding("packages", OK, "the daemon's own are installed")
-    for name, purpose in _EXTRAS.items():
+    for name, (extra, purpose) in _EXTRAS.items():
         found = _version(name)
         if found:
             yield Finding(name, OK, found)
         else:
-            yield Finding(name, LIMITED, f"not installed; needed for {purpose}", _INSTALL_EXTRAS)
+            yield Finding(name, LIMITED, f"not installed; needed for {purpose}", f"pip install 'countertop[{extra}]'")
 
 
 def chinese_font() -> Iterator[Finding]:
@@ -105,6 +109,41 @@ def _port_rights(port: Path) -> Finding:
         group = "dialout"
     mend = f'sudo usermod -aG {shlex.quote(group)} "$USER"'
     return Finding(str(port), MISSING, f"may not be used by this user; group {group} may, after a new login", mend)
+
+
+def usb_rights(links: Iterable[str]) -> Iterator[Finding]:
+    """The USB devices of a configuration are there, and may be opened."""
+    from countertop.sdk.links import parse_link
+    from countertop.sdk.links._udev import RULES_FILE, udev_rules
+
+    for text in links:
+        url = parse_link(text)
+        for rule in udev_rules(url):
+            vendor, product = url.path.partition("/")[0].lower().split(":")
+            nodes = _nodes(url.scheme, vendor, product)
+            if not nodes:
+                yield Finding(text, MISSING, "no such device is plugged in", "lsusb  # shows what is")
+            elif all(os.access(node, os.R_OK | os.W_OK) for node in nodes):
+                yield Finding(text, OK, f"may be read and written: {', '.join(map(str, nodes))}")
+            else:
+                add = f"echo {shlex.quote(rule)} | sudo tee -a {RULES_FILE}"
+                mend = f"{add} && sudo udevadm control --reload && sudo udevadm trigger"
+                yield Finding(text, MISSING, f"may not be opened by this user: {', '.join(map(str, nodes))}", mend)
+
+
+def _nodes(scheme: str, vendor: str, product: str, sys_root: Path = Path("/sys")) -> list[Path]:
+    """The nodes in /dev of the devices with these ids, as sysfs tells them."""
+    if scheme == "hid":
+        wanted = f"{int(vendor, 16):08X}:{int(product, 16):08X}"
+        found = sorted((sys_root / "class/hidraw").glob("hidraw*/device/uevent"))
+        return [Path("/dev", node.parent.parent.name) for node in found if wanted in node.read_text()]
+    nodes = []
+    for folder in sorted((sys_root / "bus/usb/devices").glob("*")):
+        ids = [folder / "idVendor", folder / "idProduct"]
+        if all(path.exists() for path in ids) and [path.read_text().strip() for path in ids] == [vendor, product]:
+            bus, device = (int((folder / name).read_text()) for name in ("busnum", "devnum"))
+            nodes.append(Path(f"/dev/bus/usb/{bus:03}/{device:03}"))
+    return nodes
 
 
 def socket_directory() -> Iterator[Finding]:

@@ -1,8 +1,9 @@
-"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is printed."""
+"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is signed and printed."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -16,17 +17,19 @@ from countertop.cli.follow import PROMPTS
 from countertop.cli.output import Refused, word
 from countertop.client.errors import OutcomeUncertain
 from countertop.v1 import device_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1.signature_pad_pb2 import PAD_BUTTON_ACCEPT, SignDocument
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from countertop.client import Counter
+    from countertop.client import Bench, Counter
     from countertop.v1.receipt_pb2 import Receipt
 
-__all__ = ["PRINTER", "READER", "Visit"]
+__all__ = ["PAD", "PRINTER", "READER", "Visit"]
 
 READER = "id-reader"
 PRINTER = "receipt-printer"
+PAD = "signature-pad"
 _READY_SECONDS = 30.0
 _READY = (device_pb2.DEVICE_STATE_READY, device_pb2.DEVICE_STATE_ATTENTION)
 
@@ -56,12 +59,13 @@ class Visit:
         self._confirmation = ""
 
     async def run(self, receipt: Receipt) -> None:
-        """The whole visit; `photo.png` and `receipt.png` are saved on the way."""
+        """The whole visit; pictures and the signature file are saved on the way."""
         async with self._step("ready", "The devices of the terminal get ready"):
-            await self._until_ready({READER, PRINTER})
+            await self._until_ready({READER, PRINTER, PAD})
         await self._read_card()
         async with self._step("remove-card", "The customer takes the card back"):
             await self._counter.bench.remove_card(READER)
+        await self._sign(await self._preview(receipt))
         await self._print(receipt)
         async with self._step("take-paper", "The paper that came out of the printer"):
             await self._take_paper()
@@ -102,12 +106,55 @@ class Visit:
         if save_photo(document, self._out / "photo.png"):
             self._saved("photo.png")
 
-    async def _print(self, receipt: Receipt) -> None:
-        printer = self._counter.receipt_printer(PRINTER)
+    async def _preview(self, receipt: Receipt) -> bytes:
+        """The receipt as a PNG file."""
         async with self._step("preview", "The receipt as it would look"):
-            preview = await printer.preview(receipt)
+            preview = await self._counter.receipt_printer(PRINTER).preview(receipt)
             size = f"{preview.image.width} x {preview.image.height} dots, {preview.paper_mm:.0f} mm of paper"
             self._console.print(f"    {size}")
+            self._save("document.png", preview.image.data)
+        return preview.image.data
+
+    async def _sign(self, document: bytes) -> None:
+        """The customer signs a summary of the document; the signature file is about the whole of it."""
+        pad, hands = self._counter.signature_pad(PAD), self._counter.bench
+        async with self._step("sign", "The customer signs on the pad") as step:
+            shown = SignDocument(
+                title="Receipt 回单",
+                text="Deposit 存款  CNY 1,000.00\nI have read the whole receipt. 本人已阅读回单全文。",
+                sha256=hashlib.sha256(document).digest(),
+            )
+            handle = pad.start_capture(shown, live_ink=True, svg=True, png=True, timeout=60.0)
+            step.operation_id = handle.id
+            points, pen = 0, None
+            async for update in handle:
+                if update.WhichOneof("payload") == "started":
+                    self._save("pad.png", update.started.screen.data)
+                    self._console.print(f"    prompt: [bold]{PROMPTS['SIGN']}[/]")
+                    self._console.print("    on the bench: a pen writes on the emulated pad")
+                    pen = asyncio.create_task(self._write(hands))
+                points += len(update.ink.points)
+            if pen is not None:
+                await pen
+            result = await handle.result()
+            self._console.print(f"    {points} points came live, {result.quality.length_mm:.0f} mm of ink")
+        self._save("signature.png", result.png.data)
+        self._save("signature.svg", result.svg.encode())
+        self._save("signature.json", result.file)
+        async with self._step("verify", "The signature file fits document, ink, terminal and key"):
+            key = await pad.signing_key()
+            digest = hashlib.sha256(document).digest()
+            answer = await pad.verify(result.file, public_key=key.public_key, document_sha256=digest)
+            if not answer.genuine:
+                raise Refused("The signature file does not fit.")
+
+    @staticmethod
+    async def _write(hands: Bench) -> None:
+        await hands.sign(PAD)
+        await hands.press_pad_button(PAD_BUTTON_ACCEPT, PAD)
+
+    async def _print(self, receipt: Receipt) -> None:
+        printer = self._counter.receipt_printer(PRINTER)
         async with self._step("print", "The receipt is printed") as step:
             handle = printer.start_print(receipt)
             step.operation_id = handle.id
@@ -125,8 +172,11 @@ class Visit:
         outputs = await self._counter.bench.output(PRINTER, skip=0, limit=1, text_only=False)
         if not outputs or not outputs[0].finished:
             raise Refused("The printer says that it printed, but no receipt was cut off.")
-        (self._out / "receipt.png").write_bytes(outputs[0].image.data)
-        self._saved("receipt.png")
+        self._save("receipt.png", outputs[0].image.data)
+
+    def _save(self, name: str, data: bytes) -> None:
+        (self._out / name).write_bytes(data)
+        self._saved(name)
 
     def _saved(self, name: str) -> None:
         self._console.print(f"    saved {self._out / name}", markup=False, soft_wrap=True)

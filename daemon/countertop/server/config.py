@@ -123,5 +123,6 @@ class Config:
             devices=[
                 DeviceConfig(id="id-reader", emulator="sdt"),
                 DeviceConfig(id="receipt-printer", emulator="escpos"),
+                DeviceConfig(id="signature-pad", emulator="wacom-stu"),
             ]
         )

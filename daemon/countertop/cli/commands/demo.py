@@ -29,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "demo has a daemon of its own",
     )
     parser.epilog = (
-        "It leaves receipt.png, photo.png and visit.json. Everything in it is invented; no hardware is used."
+        "It leaves photo.png, document.png, pad.png, signature.png, signature.svg, signature.json, receipt.png and "
+        "visit.json. Everything in it is invented; no hardware is used."
     )
 
 
