@@ -1,0 +1,1 @@
+"""Pens that write on emulated pads as a hand does."""
