@@ -1,0 +1,1 @@
+"""Driver of Wacom STU signature pads."""

@@ -1,0 +1,1 @@
+"""Emulated Wacom STU signature pads."""
