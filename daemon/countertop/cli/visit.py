@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from countertop.bench.v1.bench_pb2 import GeneratedHandwriting, SignRequest
 from countertop.cli.document import save_photo, show_document
 from countertop.cli.follow import PROMPTS
 from countertop.cli.output import Refused, word
@@ -150,7 +151,7 @@ class Visit:
 
     @staticmethod
     async def _write(hands: Bench) -> None:
-        await hands.sign(PAD)
+        await hands.sign(PAD, SignRequest(generated=GeneratedHandwriting(strokes=4)))
         await hands.press_pad_button(PAD_BUTTON_ACCEPT, PAD)
 
     async def _print(self, receipt: Receipt) -> None:

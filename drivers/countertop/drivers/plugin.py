@@ -24,4 +24,16 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             factory="countertop.drivers.escpos.driver:EscPosPrinter",
             description="Receipt printers that speak ESC/POS",
         ),
+        DriverSpec(
+            name="wacom-stu",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            factory="countertop.drivers.wacom_stu.driver:StuPad",
+            description="Wacom STU signature pads",
+        ),
+        DriverSpec(
+            name="topaz",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            factory="countertop.drivers.topaz.driver:TopazPad",
+            description="Topaz signature pads on a serial line",
+        ),
     )

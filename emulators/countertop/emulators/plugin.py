@@ -31,6 +31,20 @@ def countertop_emulators() -> Sequence[EmulatorSpec]:
             factory="countertop.emulators.escpos.emulator:start",
             description="An ESC/POS receipt printer on TCP or a pty",
         ),
+        EmulatorSpec(
+            name="wacom-stu",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            driver="wacom-stu",
+            factory="countertop.emulators.wacom_stu.emulator:start",
+            description="A Wacom STU signature pad on USB/IP or a pty",
+        ),
+        EmulatorSpec(
+            name="topaz",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            driver="topaz",
+            factory="countertop.emulators.topaz.emulator:start",
+            description="A Topaz signature pad on a pty",
+        ),
     )
 
 

@@ -45,7 +45,7 @@ class _Channel:
 
 
 def to_iso(ink: Ink) -> bytes:
-    """The record. Raises ValueError for coordinates below 0."""
+    """The record."""
     samples = [(point, 1) for stroke in ink.strokes for point in stroke.points]
     if samples:
         samples = []
@@ -104,10 +104,8 @@ def from_iso(data: bytes, *, switch_bytes: int = 2, constant_has_value: bool = F
 
 def _channels(space: InkSpace, points: list[InkPoint], downs: list[int]) -> list[_Channel]:
     shift = 0
-    while any(point.x >> shift > 32767 or point.y >> shift > 32767 for point in points):
+    while any(not -32768 <= value >> shift <= 32767 for point in points for value in (point.x, point.y)):
         shift += 1
-    if any(point.x < 0 or point.y < 0 for point in points):
-        raise ValueError("expected coordinates from 0 on")
     per_mm = (space.units_per_mm or 1.0) / 2**shift
     xs, ys = [point.x >> shift for point in points], [point.y >> shift for point in points]
     last_ms = max((point.time_us for point in points), default=0) / 1000

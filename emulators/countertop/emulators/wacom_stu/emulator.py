@@ -32,7 +32,7 @@ BUTTONS = {
 }
 """Thirds of the bar at the screen's lower edge, where Countertop's hosts draw them. Other hosts draw elsewhere."""
 REPORTS_KEPT = 256
-"""Pen reports that wait for a host that is late, 1.3 s of them; a real pad keeps fewer, but its host is never so late."""
+"""Pen reports that wait for a host that is late, 1.3 s of them. A real pad keeps fewer, but its host is not so late."""
 TAP_PRESSURE, TAP_POINTS = 400, 6
 
 

@@ -1,0 +1,1 @@
+"""Driver for Topaz signature pads on a serial line."""

@@ -1,0 +1,1 @@
+"""Emulated Topaz signature pads."""
