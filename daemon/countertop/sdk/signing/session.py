@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CaptureSession"]
 
+SILENT_SECONDS = 0.02
+"""A pad that sends nothing for so long has sent all that it had."""
+CATCH_UP_SECONDS = 1.0
+"""How long the app waits for a pen that goes on and on."""
 CLOSE_SECONDS = 2.0
 """How long a pad may take to become blank again when its capture is given up."""
 
@@ -79,6 +83,7 @@ class CaptureSession:
                     await self._heard(pen.result())
                     pen = asyncio.ensure_future(self._pad.hear())
                 if app.done() and self._result is None:
+                    pen = await self._hear_out(pen)
                     await self._told(app.result())
                     app = asyncio.ensure_future(self._run.instruction())
                 if self._result is None:
@@ -88,6 +93,17 @@ class CaptureSession:
             pen.cancel()
             app.cancel()
             await asyncio.gather(pen, app, return_exceptions=True)
+
+    async def _hear_out(self, pen: asyncio.Future[Sequence[PadEvent]]) -> asyncio.Future[Sequence[PadEvent]]:
+        """What the signer wrote before the app spoke counts before it: take what is still on its way."""
+        until = _now() + CATCH_UP_SECONDS
+        while _now() < until:
+            await asyncio.wait({pen}, timeout=SILENT_SECONDS)
+            if not pen.done():
+                break
+            await self._heard(pen.result())
+            pen = asyncio.ensure_future(self._pad.hear())
+        return pen
 
     def _patience(self) -> float:
         """Seconds until a time limit strikes."""
