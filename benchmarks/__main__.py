@@ -30,6 +30,9 @@ NAMES = (
     "claims",
     "neighbour",
     "isolation",
+    "pen",
+    "usbip",
+    "ink",
 )
 PACKAGES = ("countertop", "grpcio", "protobuf", "pydantic", "python-escpos", "pillow", "numpy")
 

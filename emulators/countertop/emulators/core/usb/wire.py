@@ -135,7 +135,8 @@ class HostDecoder:
         whole = HEADER + (0 if direction else length)
         if len(self._buffer) < whole:
             return None
-        data = bytes(self._buffer[HEADER:whole])
+        with memoryview(self._buffer) as view:
+            data = bytes(view[HEADER:whole])
         del self._buffer[:whole]
         endpoint = number | direction << 7
         return Submit(seqnum, device_id, endpoint, flags, length, Setup(*_SETUP.unpack(setup)), data)
