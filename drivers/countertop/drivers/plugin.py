@@ -36,4 +36,10 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             factory="countertop.drivers.topaz.driver:TopazPad",
             description="Topaz signature pads on a serial line",
         ),
+        DriverSpec(
+            name="hid-digitizer",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            factory="countertop.drivers.hid_digitizer.driver:HidDigitizer",
+            description="Pen digitizers that say in HID's own words what they send, and ePad signature pads",
+        ),
     )

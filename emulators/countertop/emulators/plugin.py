@@ -45,6 +45,13 @@ def countertop_emulators() -> Sequence[EmulatorSpec]:
             factory="countertop.emulators.topaz.emulator:start",
             description="A Topaz signature pad on a pty",
         ),
+        EmulatorSpec(
+            name="hid-digitizer",
+            kind=device_pb2.DEVICE_KIND_SIGNATURE_PAD,
+            driver="hid-digitizer",
+            factory="countertop.emulators.hid_digitizer.emulator:start",
+            description="An ePad signature pad, or a plain pen digitizer, on USB/IP",
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""Driver for pen digitizers on HID."""

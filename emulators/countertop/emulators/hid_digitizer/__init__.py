@@ -1,0 +1,1 @@
+"""Emulated pen digitizers on USB."""
