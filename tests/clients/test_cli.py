@@ -69,7 +69,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 for device in message.get("snapshot", {}).get("devices", [changed] if changed else []):
                     if device["state"] == "DEVICE_STATE_READY":
                         ready.add(device["id"])
-                if ready == {"id-reader", "receipt-printer"}:
+                if ready == {"id-reader", "receipt-printer", "signature-pad"}:
                     break
             watch.terminate()
         yield address
@@ -180,7 +180,7 @@ def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_devices_are_listed_for_programs_and_for_people(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json", "--address", address]) == 0
     devices = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [device["id"] for device in devices] == ["id-reader", "receipt-printer"]
+    assert [device["id"] for device in devices] == ["id-reader", "receipt-printer", "signature-pad"]
     assert all(device["emulated"] for device in devices)
     assert main(["devices", "--address", address]) == 0
     told = capsys.readouterr().out
@@ -319,7 +319,7 @@ def test_ctrl_c_cancels_a_print_that_waits_and_is_too_late_for_one_that_began(ad
     assert first.returncode == 130
 
 
-@pytest.mark.parametrize("device", ["id-reader", "receipt-printer"])
+@pytest.mark.parametrize("device", ["id-reader", "receipt-printer", "signature-pad"])
 def test_health_and_reset_tell_how_a_device_is(device: str, address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["health", device, "--address", address]) == 0
     assert "healthy" in capsys.readouterr().out
@@ -415,3 +415,76 @@ def test_doctor_tells_a_foreign_program_on_the_port(
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out.startswith("countertop 0.")
+
+
+# -- signatures --
+
+
+def test_a_signature_is_taken_saved_in_every_form_and_verified(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {suffix: tmp_path / f"signature.{suffix}" for suffix in ("svg", "png", "iso", "json")}
+    words = [*CLI, "sign", "signature-pad", "--text", "CNY 1.00 人民币", "--title", "Receipt", "--address", address]
+    for path in files.values():
+        words += ["--out", str(path)]
+    with started(words) as signing:
+        assert signing.stderr is not None
+        assert "Sign on the pad." in signing.stderr.readline()
+        assert main(["bench", "sign", "signature-pad", "--speed", "4", "--seed", "5", "--address", address]) == 0
+        assert main(["bench", "press", "signature-pad", "accept", "--address", address]) == 0
+        told, _ = signing.communicate(timeout=30)
+    assert signing.returncode == 0
+    assert "6 strokes" in told
+    assert files["svg"].read_bytes().startswith(b"<svg")
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    assert files["iso"].read_bytes().startswith(b"SDI\0 10\0")
+    key = tmp_path / "key.pem"
+    assert main(["signing-key", "--out", str(key), "--address", address]) == 0
+    capsys.readouterr()
+    assert main(["verify-signature", str(files["json"]), "--key", str(key), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["genuine"]
+    changed = files["json"].read_bytes().replace(b'"ink": "C', b'"ink": "D')
+    files["json"].write_bytes(changed)
+    assert main(["verify-signature", str(files["json"]), "--key", str(key)]) == 1
+    assert "FAILS" in capsys.readouterr().out
+
+
+def test_cancel_on_the_pad_ends_signing_with_a_sentence(address: str) -> None:
+    with started([*CLI, "sign", "signature-pad", "--text", "x", "--address", address]) as signing:
+        assert signing.stderr is not None
+        assert "Sign on the pad." in signing.stderr.readline()
+        assert main(["bench", "press", "signature-pad", "cancel", "--address", address]) == 0
+        _, told = signing.communicate(timeout=30)
+    assert signing.returncode == 1
+    assert "did not sign" in told
+
+
+def test_ctrl_c_gives_a_capture_up(address: str) -> None:
+    with started([*CLI, "sign", "signature-pad", "--text", "x", "--address", address]) as signing:
+        assert signing.stderr is not None
+        assert "Sign on the pad." in signing.stderr.readline()
+        signing.send_signal(signal.SIGINT)
+        assert "CANCELLED" in signing.stderr.read()
+    assert signing.returncode == 130
+
+
+def test_a_file_name_that_says_no_form_is_refused_before_anybody_signs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sign", "signature-pad", "--text", "x", "--out", str(tmp_path / "ink.gif")]) == 1
+    assert ".svg, .png, .iso, .json" in capsys.readouterr().err
+
+
+def test_an_emulator_alone_takes_words_from_standard_input() -> None:
+    words = [*CLI, "emulate", "wacom-stu", "--model", "520"]
+    with started(words, stdin=subprocess.PIPE, bufsize=1) as emulator:
+        assert emulator.stdin is not None
+        assert emulator.stdout is not None
+        assert "usbip://127.0.0.1:" in emulator.stdout.readline()
+        assert "Ctrl-C" in emulator.stdout.readline()
+        emulator.stdin.write("sing\naccept\n")
+        emulator.stdin.flush()
+        assert "done: accept" in emulator.stdout.readline()
+        emulator.send_signal(signal.SIGINT)
+        assert "no part for 'sing'" in (emulator.stderr.read() if emulator.stderr else "")
+    assert emulator.returncode == 0

@@ -50,15 +50,31 @@ def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -
         "read-card",
         "remove-card",
         "preview",
+        "sign",
+        "verify",
         "print",
         "take-paper",
     ]
     assert {step["state"] for step in left["steps"]} == {"SUCCEEDED"}
-    assert [step["step"] for step in left["steps"] if "operation_id" in step] == ["read-card", "print"]
+    assert [step["step"] for step in left["steps"] if "operation_id" in step] == ["read-card", "sign", "print"]
     assert left["confirmation"] == "PROCESS_ID"
     assert (out / "receipt.png").read_bytes().startswith(PNG)
     assert (out / "photo.png").read_bytes().startswith(PNG)
+    assert (out / "signature.png").read_bytes().startswith(PNG)
+    assert (out / "pad.png").read_bytes().startswith(PNG)
+    assert (out / "signature.svg").read_text(encoding="utf-8").startswith("<svg")
     assert "Lay the document on the reader." in told
+    assert "Sign on the pad." in told
+
+
+def test_the_signature_file_of_the_visit_is_about_its_document(
+    visit: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, document = visit[0] / "signature.json", visit[0] / "document.png"
+    assert main(["verify-signature", str(file), "--document", str(document)]) == 0
+    assert "FAILS" not in capsys.readouterr().out
+    assert main(["verify-signature", str(file), "--document", str(visit[0] / "receipt.png")]) == 1
+    assert "not about this document" in capsys.readouterr().out
 
 
 def test_the_qr_code_on_the_paper_can_be_scanned(visit: tuple[Path, str]) -> None:
@@ -82,7 +98,8 @@ def test_ctrl_c_in_the_demo_cleans_up(tmp_path: Path) -> None:
     with started(words, env=environment, bufsize=1) as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
-        assert "get ready" in demo.stdout.readline()
+        first = demo.stdout.readline()
+        assert "get ready" in first, demo.stderr.read()
         demo.send_signal(signal.SIGINT)
         told = demo.stdout.read() + demo.stderr.read()
     assert demo.returncode == 130, told

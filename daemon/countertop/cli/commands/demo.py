@@ -12,6 +12,9 @@ from countertop.cli.output import complain, console, say
 
 __all__ = ["configure", "run"]
 
+MAX_SOCKET_PATH = 104
+"""A unix socket's path may be no longer, on any system; folders for temporary files sometimes are."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
@@ -66,7 +69,8 @@ async def _demo(out: Path, folder: Path, address: str | None) -> None:
     moment = datetime.now().astimezone()
     receipt = sample_receipt(moment, f"{moment:%Y%m%d}000042")
     config = Config.emulated()
-    config.listen = ListenConfig([f"unix:{folder}/countertop.sock"])
+    socket = f"{folder}/countertop.sock"
+    config.listen = ListenConfig([f"unix:{socket}" if len(socket) < MAX_SOCKET_PATH else "127.0.0.1:0"])
     config.terminal.drain_seconds = 0.0
     config.terminal.state_dir = f"{folder}/state"
     async with AsyncExitStack() as stack:
