@@ -158,3 +158,14 @@ async def test_the_bytes_on_the_line_are_packets_of_five(tmp_path: Path) -> None
 async def test_an_option_that_cannot_be_is_named(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         await start(options)
+
+
+async def test_the_same_port_can_be_opened_again_with_its_parity() -> None:
+    emulator = await start({})
+    try:
+        for _ in range(3):
+            pad = TopazPad(parse_link(emulator.link_url), TopazOptions(identify_seconds=0))
+            await pad.connect()
+            await pad.disconnect()
+    finally:
+        await emulator.close()

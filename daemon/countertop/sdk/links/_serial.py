@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import serial
@@ -62,6 +63,10 @@ class SerialLink(ByteLink):
         settings["baudrate"] = settings.pop("baud", 9600)
         if url.scheme == "serial":
             target = url.path or await _in_thread(lambda: port_of(url))
+            if Path(target).resolve().parent == Path("/dev/pts"):
+                # a pty has neither, and once it was asked for parity it refuses the same settings for good (EINVAL)
+                settings.pop("parity", None)
+                settings.pop("bytesize", None)
             settings |= {
                 "exclusive": True,
                 "timeout": 0,

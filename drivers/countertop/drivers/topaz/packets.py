@@ -1,7 +1,7 @@
 """The wire protocol of Topaz pads: bytes in, packets out.
 
-A packet is five bytes: a status byte and two halves each of x and y (two open drivers, one of them after the vendor's
-Java SDK, agree on it)::
+A packet is five bytes: a status byte and two halves each of x and y (two open drivers agree on positions of eight bits;
+the rest is of one, which follows the vendor's Java SDK)::
 
     format      status                          half of a coordinate      x, and y alike
     EIGHT_BIT   1 near . type type type . down  0 and 7 bits              (b2 & 1F) << 7 | b1
