@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import struct
 import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import serial
@@ -63,8 +63,8 @@ class SerialLink(ByteLink):
         settings["baudrate"] = settings.pop("baud", 9600)
         if url.scheme == "serial":
             target = url.path or await _in_thread(lambda: port_of(url))
-            if Path(target).resolve().parent == Path("/dev/pts"):
-                # a pty has neither, and once it was asked for parity it refuses the same settings for good (EINVAL)
+            if _is_pty(target):
+                # it has neither, and once it was asked for parity it refuses the same settings for good (EINVAL)
                 settings.pop("parity", None)
                 settings.pop("bytesize", None)
             settings |= {
@@ -143,6 +143,10 @@ class SerialLink(ByteLink):
             if unsent(fd):
                 termios.tcflush(fd, termios.TCOFLUSH)
         _close_port(self._port)
+
+
+def _is_pty(path: str) -> bool:
+    return os.path.realpath(path).startswith("/dev/pts/")
 
 
 def port_of(url: LinkUrl) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -74,11 +74,12 @@ class CaptureSession:
 
     async def _take(self) -> CaptureSignatureResult:
         """Follow pen and app until the ink is accepted."""
-        pen = asyncio.ensure_future(self._pad.hear())
-        app = asyncio.ensure_future(self._run.instruction())
+        pen: asyncio.Future[Sequence[PadEvent]] = asyncio.ensure_future(self._pad.hear())
+        app: asyncio.Future[Message] = asyncio.ensure_future(self._run.instruction())
         try:
             while self._result is None:
-                await asyncio.wait({pen, app}, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED)
+                both: set[asyncio.Future[Any]] = {pen, app}
+                await asyncio.wait(both, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED)
                 if pen.done():
                     await self._heard(pen.result())
                     pen = asyncio.ensure_future(self._pad.hear())

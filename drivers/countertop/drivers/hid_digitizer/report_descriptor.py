@@ -277,12 +277,29 @@ class _Parser:
         logical, physical = state.span(0), state.span(2)
         if physical == (0, 0):
             physical = logical
-        common = (item.unsigned, *logical, *physical, state.unit, state.exponent, tuple(self._collections))
+        collections = tuple(self._collections)
         for number, (usage, count) in enumerate(self._elements(item)):
             if len(self.fields) == MAX_FIELDS:
                 raise _FlawError(f"more than {MAX_FIELDS} fields")
             offset = start + number * state.size
-            self.fields.append(Field(kind, state.report_id, offset, state.size, count, usage, *common))
+            self.fields.append(
+                Field(
+                    kind,
+                    state.report_id,
+                    offset,
+                    state.size,
+                    count,
+                    usage,
+                    item.unsigned,
+                    logical[0],
+                    logical[1],
+                    physical[0],
+                    physical[1],
+                    state.unit,
+                    state.exponent,
+                    collections,
+                )
+            )
 
     def _elements(self, item: _Item) -> Iterator[tuple[int, int]]:
         """Usage and count of each field; where there are fewer usages than values, the last is for all the rest."""

@@ -42,7 +42,7 @@ class Model:
 
 
 def _epad(touch: Touch) -> bytes:
-    """6 bytes without an id: buttons 0 and 1, touch 5, in range 6; x, y, pressure (PyPI epad-signature-pad-hid-driver)."""
+    """6 bytes without an id: buttons 0 and 1, touch 5, 6 is set while it is near; x, y, pressure (an open driver)."""
     flags = touch.buttons & 3 | touch.down << 5 | 1 << 6
     return struct.pack("<BHHB", flags, touch.x, touch.y, touch.pressure if touch.down else 0)
 

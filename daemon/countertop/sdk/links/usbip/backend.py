@@ -5,6 +5,9 @@ interrupt IN is parked. One that times out is taken back by UNLINK; if its data 
 Isochronous transfers are not there (NotImplementedError).
 """
 
+# pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
+# pyusb's base class has no types: what its methods return is inferred from bodies that only raise
+
 from __future__ import annotations
 
 import errno

@@ -99,8 +99,8 @@ class UsbIpConnection(asyncio.Protocol):
             self._transfers = Transfers(device.device_id)
             self._imported.set_result(None)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        lost = error if isinstance(error, OSError) else ConnectionResetError(errno.ENODEV, os.strerror(errno.ENODEV))
+    def connection_lost(self, exc: Exception | None) -> None:
+        lost = exc if isinstance(exc, OSError) else ConnectionResetError(errno.ENODEV, os.strerror(errno.ENODEV))
         self._lose(lost)
 
     def _lose(self, error: OSError, *, told: bool = False) -> None:

@@ -108,6 +108,7 @@ class UsbPeer(Protocol):
         """A class or vendor request, or a standard one to an interface (a HID report descriptor). `data` for OUT; the
         answer, cut to `setup.length`, for IN. Raises Stall.
         """
+        ...
 
     def received(self, endpoint: int, data: bytes) -> None:
         """One transfer on an OUT endpoint."""

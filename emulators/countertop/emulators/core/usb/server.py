@@ -158,7 +158,7 @@ class _Host(asyncio.Protocol):
         assert self._transport is not None
         self._transport.resume_reading()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._end()
 
     def abort(self) -> None:
