@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import struct
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import usbip
 from PIL import Image as Pictures
 
 from countertop.bench.v1 import bench_pb2 as bench
@@ -17,7 +20,7 @@ from countertop.emulators.wacom_stu.emulator import StuEmulator, start
 from countertop.sdk import CountertopError, LinkFault, PenSample, ProtocolFault, parse_link
 from countertop.v1 import error_pb2, signature_pad_pb2
 
-MODELS = ["300", "430", "500", "520", "530", "540", "430V"]
+MODELS = ["300", "430", "500", "520", "530", "540", "430V", "541"]
 
 
 @asynccontextmanager
@@ -234,3 +237,37 @@ async def _sequences(pad: StuPad) -> list[int]:
             found += [event.sequence for event in await pad.hear() if isinstance(event, PenSample) and event.sequence]
     except LinkFault:
         return found
+
+
+async def test_pypi_usbip_enumerates_and_reads_our_pad() -> None:
+    emulator = await start({"uid": 7})
+    url = parse_link(emulator.link_url)
+    reading = threading.Event()
+
+    def drive() -> dict[str, Any]:
+        with usbip.open(0x056A, 0x00A4, transport=usbip.USBIP(url.host, url.port)) as handle:
+            found: dict[str, Any] = {"product": handle.control(0x80, 6, 0x0302, 0x0409, 255)[2:].decode("utf-16-le")}
+            found["information"] = handle.control(0xA1, 1, 0x0308, 0, 17)
+            with pytest.raises(usbip.USBError):
+                handle.control(0xA1, 1, 0x0377, 0, 64)
+            handle.control(0x21, 9, 0x0332, 0, bytes([0x32, 3]))
+            reading.set()
+            found["pen"] = [handle.interrupt_in(0x81, 64) for _ in range(60)]
+        return found
+
+    try:
+        driving = asyncio.create_task(asyncio.to_thread(drive))
+        await asyncio.to_thread(reading.wait, 10)
+        ink = (await emulator.sign(request(stop_after_points=80))).ink
+        found = await asyncio.wait_for(driving, 10)
+    finally:
+        await emulator.close()
+    assert found["product"] == "STU-430"
+    assert found["information"][:8] == b"\x08STU-430"
+    reports = [struct.unpack(">BHHHHH", report) for report in found["pen"]]
+    assert {report[0] for report in reports} == {0x34}
+    assert [report[5] for report in reports] == list(range(reports[0][5], reports[0][5] + 60))
+    touches = [(x, y) for _, head, x, y, _, _ in reports if head & 0x0FFF]
+    points = [point for stroke in ink.strokes for point in stroke.points]
+    assert touches == [(point.x, point.y) for point in points][: len(touches)]
+    assert len(touches) > 40

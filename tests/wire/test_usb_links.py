@@ -20,7 +20,7 @@ from countertop.emulators.core.usb.bus import UsbIpBus
 from countertop.emulators.core.usb.device import Endpoint, InterfaceDescriptor, Setup, Stall, UsbDescriptors, UsbHost
 from countertop.emulators.core.usb.hid import FEATURE, OUTPUT, HidPeer, hid_interface
 from countertop.sdk import HidLink, LinkFault, ReportRefused, parse_link
-from countertop.sdk.links import UsbHidLink, UsbIpHidLink
+from countertop.sdk.links import UsbBulkLink, UsbHidLink, UsbIpHidLink
 from countertop.sdk.links.usbip.backend import UsbIpBackend
 from countertop.v1 import error_pb2
 
@@ -385,3 +385,63 @@ async def test_bulk_goes_both_ways_by_pyusb_and_a_device_that_does_not_take_it_h
     finally:
         await asyncio.to_thread(usb.util.dispose_resources, device)
         await bus.close()
+
+
+async def bulk(bus: UsbIpBus) -> UsbBulkLink:
+    url = parse_link(bus.link_url)
+    device = await asyncio.to_thread(lambda: usb.core.find(backend=UsbIpBackend(url.host, url.port)))
+    return await UsbBulkLink.over(parse_link("usb://1209:0002"), device)
+
+
+async def test_a_bulk_link_carries_bytes_and_the_device_holds_the_sender_without_loss() -> None:
+    pipes = Pipes()
+    bus = UsbIpBus(pipes)
+    await bus.start()
+    link = await bulk(bus)
+    data = bytes(range(256)) * 8
+    try:
+        await link.send(data)
+        assert pipes.got == data
+        assert pipes.host is not None
+        pipes.host.set_ready(2, False)
+        sending = asyncio.create_task(link.send(data))
+        pipes.host.send(0x81, b"answer")
+        async with asyncio.timeout(5):
+            assert await link.receive() == b"answer"
+        done, _ = await asyncio.wait({sending}, timeout=0.5)
+        assert not done
+        assert pipes.got == data
+        pipes.host.set_ready(2, True)
+        await asyncio.wait_for(sending, 5)
+        assert pipes.got == data + data
+        pipes.host.send(0x81, b"unheard")
+        async with asyncio.timeout(5):
+            while not (found := link.discard_input()):  # noqa: ASYNC110 - taking it is what is tried
+                await asyncio.sleep(0.01)
+        assert found == b"unheard"
+    finally:
+        await link.close()
+        await bus.close()
+
+
+async def test_a_bulk_link_whose_device_is_pulled_is_lost_on_both_sides() -> None:
+    pipes = Pipes()
+    bus = UsbIpBus(pipes)
+    await bus.start()
+    link = await bulk(bus)
+    try:
+        bus.unplug()
+        async with asyncio.timeout(5):
+            with pytest.raises(LinkFault) as lost:
+                await link.receive()
+            assert lost.value.reason == error_pb2.REASON_LINK_LOST
+            with pytest.raises(LinkFault):
+                await link.send(b"x")
+    finally:
+        await link.close()
+        await bus.close()
+
+
+async def test_a_device_without_bulk_is_refused(ours: Ours) -> None:
+    with pytest.raises(LinkFault):
+        await bulk(ours.bus)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from countertop.sdk.links._hidapi import HidapiLink
     from countertop.sdk.links._serial import SerialLink
     from countertop.sdk.links._tcp import TcpLink
+    from countertop.sdk.links._usb_bulk import UsbBulkLink
 
 __all__ = [
     "ByteLink",
@@ -24,6 +25,7 @@ __all__ = [
     "LinkUrl",
     "SerialLink",
     "TcpLink",
+    "UsbBulkLink",
     "UsbHidLink",
     "UsbIpHidLink",
     "open_link",
@@ -38,5 +40,6 @@ __getattr__ = lazy(
         "_hidapi": "HidapiLink",
         "_serial": "SerialLink",
         "_tcp": "TcpLink",
+        "_usb_bulk": "UsbBulkLink",
     },
 )

@@ -14,7 +14,7 @@ from countertop.sdk.links._base import HidInfo, HidLink, LinkUrl
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._reports import CONTROL_SECONDS, FEATURE, OUTPUT, ReportInbox, get_report, set_report
 from countertop.sdk.links._translate import link_fault
-from countertop.sdk.links._usb_find import find_device, usb_modules
+from countertop.sdk.links._usb_find import Claim, find_device, usb_modules
 
 __all__ = ["UsbHidLink"]
 
@@ -36,7 +36,8 @@ class UsbHidLink(HidLink):
         self._interface = 0
         self._in: Any = None
         self._out: Any = None
-        self._detached = self._closed = False
+        self._closed = False
+        self._claimed = Claim(device)
         self._descriptor_length = 0
         self._room = threading.Event()
         self._room.set()
@@ -77,13 +78,7 @@ class UsbHidLink(HidLink):
                 self._out = endpoint
         if self._in is None:
             raise ValueError("the device's HID interface has no interrupt IN endpoint")
-        with suppress(NotImplementedError):
-            if device.is_kernel_driver_active(self._interface):
-                device.detach_kernel_driver(self._interface)
-                self._detached = True
-        if _active_configuration(device) != configuration.bConfigurationValue:
-            device.set_configuration(configuration.bConfigurationValue)
-        util.claim_interface(device, self._interface)
+        self._claimed.take(configuration, self._interface)
         hid_descriptor = bytes(device.ctrl_transfer(0x81, _GET_DESCRIPTOR, 0x2100, self._interface, 9, 5000))
         self._descriptor_length = int.from_bytes(hid_descriptor[7:9], "little")
         self.info = HidInfo(
@@ -186,22 +181,9 @@ class UsbHidLink(HidLink):
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
-        _, util = usb_modules()
         if self._reader.is_alive():
             self._reader.join()
-        with suppress(OSError, NotImplementedError):
-            util.release_interface(self._device, self._interface)
-            if self._detached:
-                self._device.attach_kernel_driver(self._interface)
-        with suppress(OSError):
-            util.dispose_resources(self._device)
-
-
-def _active_configuration(device: Any) -> int:
-    try:
-        return int(device.get_active_configuration().bConfigurationValue)
-    except OSError:  # it was never configured
-        return 0
+        self._claimed.release()
 
 
 def _string(util: Any, device: Any, index: int) -> str:

@@ -12,7 +12,7 @@ from countertop.sdk.links._base import LinkUrl
 from countertop.sdk.links._translate import link_fault
 from countertop.v1 import error_pb2
 
-__all__ = ["find_device", "identity_of", "pick", "usb_modules"]
+__all__ = ["Claim", "find_device", "identity_of", "pick", "usb_modules"]
 
 
 def usb_modules() -> tuple[Any, Any]:
@@ -74,6 +74,45 @@ def pick(url: LinkUrl, found: Sequence[tuple[str | None, Any]], serial: str) -> 
         got=f"{len(found)} devices",
         action="Add the serial number to the link: usb://VID:PID/SERIAL.",
     )
+
+
+class Claim:
+    """One interface of a `usb.core.Device`; the kernel's driver, where there is one, is off until `release`."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self._interface: int | None = None
+        self._detached = False
+
+    def take(self, configuration: Any, interface: int) -> None:
+        """Claim it; blocks. Raises OSError."""
+        _, util = usb_modules()
+        with suppress(NotImplementedError):
+            if self.device.is_kernel_driver_active(interface):
+                self.device.detach_kernel_driver(interface)
+                self._detached = True
+        if _active_configuration(self.device) != configuration.bConfigurationValue:
+            self.device.set_configuration(configuration.bConfigurationValue)
+        util.claim_interface(self.device, interface)
+        self._interface = interface
+
+    def release(self) -> None:
+        """Give it back; blocks. Never raises."""
+        _, util = usb_modules()
+        with suppress(OSError, NotImplementedError):
+            if self._interface is not None:
+                util.release_interface(self.device, self._interface)
+            if self._detached:
+                self.device.attach_kernel_driver(self._interface)
+        with suppress(OSError):
+            util.dispose_resources(self.device)
+
+
+def _active_configuration(device: Any) -> int:
+    try:
+        return int(device.get_active_configuration().bConfigurationValue)
+    except OSError:  # it was never configured
+        return 0
 
 
 def _libusb() -> Any:

@@ -25,7 +25,7 @@ from countertop.drivers.escpos.slip import test_slip
 from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
 from countertop.sdk.device import Options, ReceiptPrinter, Run, Settlement, Unsettled, internal_health
 from countertop.sdk.errors import CountertopError, DeviceFault, LinkFault, NoAnswer
-from countertop.sdk.links import LinkUrl, SerialLink, TcpLink
+from countertop.sdk.links import LinkUrl, SerialLink, TcpLink, UsbBulkLink
 from countertop.sdk.receipt import lay_out
 from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
@@ -55,7 +55,7 @@ class EscPosPrinter(ReceiptPrinter):
     """A receipt printer that speaks ESC/POS, over a serial port or TCP."""
 
     name = "escpos"
-    links = (SerialLink, TcpLink)
+    links = (SerialLink, TcpLink, UsbBulkLink)
     options_type: ClassVar[type[Options]] = EscPosOptions
 
     def __init__(self, url: LinkUrl, options: Options):

@@ -39,7 +39,7 @@ TAP_PRESSURE, TAP_POINTS = 400, 6
 async def start(options: dict[str, Any]) -> StuEmulator:
     """Start a pad. Options, all of them optional:
 
-    - `model` ("430"): 300, 430, 500, 520, 530, 540, or 430V on a serial line;
+    - `model` ("430"): 300, 430, 500, 520, 530, 540, or 430V, 541 on a serial line;
     - `usbip` ("127.0.0.1:0"): where USB models are exported, as bus 1-1;
     - `pty`: the path at which a serial model's port appears (default: in a private folder);
     - `speed` (1): how fast its clock runs;

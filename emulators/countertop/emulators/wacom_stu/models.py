@@ -12,7 +12,9 @@ ZLIB, ONE_BIT, SIXTEEN_BIT, TWENTY_FOUR_BIT = 1, 2, 4, 8
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. The tablet's size in units of 0.01 mm is of 430 and 530 as measured; of the others by the screen."""
+    """One model. The tablet's size in units of 0.01 mm is of 430 and 530 as measured; of the others by the screen. The
+    speed of the 541's line is not known: it is that of the 430V.
+    """
 
     name: str
     product_id: int
@@ -41,6 +43,7 @@ MODELS = {
         Model("520", 0xA3, 800, 480, 10400, 6240, ONE_BIT | SIXTEEN_BIT, frozenset({0, 1}), 1),
         Model("530", 0xA5, 800, 480, 10800, 6480, TWENTY_FOUR_BIT | SIXTEEN_BIT, _BOTH, 2, bulk=True),
         Model("540", 0xA8, 800, 480, 10800, 6480, TWENTY_FOUR_BIT | SIXTEEN_BIT, _BOTH, 2, bulk=True),
+        Model("541", 0xA9, 800, 480, 10800, 6480, TWENTY_FOUR_BIT | SIXTEEN_BIT, _BOTH, 2, baud=128000, bulk=True),
         Model("430V", 0xA6, 320, 200, 9600, 6000, ZLIB | ONE_BIT, _BOTH, 2, baud=128000),
     )
 }
