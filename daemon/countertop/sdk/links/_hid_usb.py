@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from countertop.sdk.errors import ReportRefused
 from countertop.sdk.links._base import HidInfo, HidLink, LinkUrl
 from countertop.sdk.links._query import SETTINGS
+from countertop.sdk.links._reading import WAIT_MS, ReadingThread
 from countertop.sdk.links._reports import CONTROL_SECONDS, FEATURE, OUTPUT, ReportInbox, get_report, set_report
 from countertop.sdk.links._translate import link_fault
 from countertop.sdk.links._usb_find import Claim, find_device, usb_modules
 
 __all__ = ["UsbHidLink"]
 
-READ_MS = 200
-"""How long the reading thread waits at a time, so that closing takes no longer."""
 _GET_DESCRIPTOR = 6
 
 
@@ -39,11 +36,8 @@ class UsbHidLink(HidLink):
         self._closed = False
         self._claimed = Claim(device)
         self._descriptor_length = 0
-        self._room = threading.Event()
-        self._room.set()
-        self._inbox = ReportInbox(url, self._room.set)
-        self._loop = asyncio.get_running_loop()
-        self._reader = threading.Thread(target=self._read, name=f"hid {url.text}", daemon=True)
+        self._inbox = inbox = ReportInbox(url, lambda: self._reader.resume())
+        self._reader = ReadingThread(f"hid {url.text}", self._read, inbox.put, inbox.end, lambda: inbox.full)
 
     @classmethod
     async def open(cls, url: LinkUrl) -> Self:
@@ -92,30 +86,12 @@ class UsbHidLink(HidLink):
 
     # -- input --
 
-    def _read(self) -> None:
-        """In a thread: reports go to the loop one by one."""
+    def _read(self) -> bytes:
         core, _ = usb_modules()
-        size = max(64, self._in.wMaxPacketSize)
-        while not self._closed:
-            if not self._room.wait(READ_MS / 1000):
-                continue
-            try:
-                report = bytes(self._in.read(size, READ_MS))
-            except core.USBTimeoutError:
-                continue
-            except OSError as error:
-                self._tell(self._inbox.end, None if self._closed else error)
-                return
-            self._tell(self._put, report)
-
-    def _put(self, report: bytes) -> None:
-        self._inbox.put(report)
-        if self._inbox.full:
-            self._room.clear()
-
-    def _tell(self, call: Callable[..., None], argument: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(call, argument)
+        try:
+            return bytes(self._in.read(max(64, self._in.wMaxPacketSize), WAIT_MS))
+        except core.USBTimeoutError:
+            return b""
 
     async def receive(self) -> bytes:
         """Wait for the next input report. Raises LinkFault(LINK_LOST)."""
@@ -176,13 +152,12 @@ class UsbHidLink(HidLink):
         if self._closed:
             return
         self._closed = True
-        self._room.set()
+        self._reader.stop()
         self._inbox.end(None)
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
-        if self._reader.is_alive():
-            self._reader.join()
+        self._reader.join()
         self._claimed.release()
 
 

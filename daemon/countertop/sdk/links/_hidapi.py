@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,13 +12,13 @@ from typing import Any, ClassVar, Self
 from countertop.sdk.errors import ReportRefused
 from countertop.sdk.links._base import HidInfo, HidLink, LinkUrl
 from countertop.sdk.links._query import SETTINGS
+from countertop.sdk.links._reading import WAIT_MS, ReadingThread
 from countertop.sdk.links._reports import ReportInbox
 from countertop.sdk.links._translate import link_fault
 from countertop.sdk.links._usb_find import identity_of, missing, pick
 
 __all__ = ["HidapiLink"]
 
-READ_MS = 200
 MAX_REPORT = 4096
 
 
@@ -35,11 +33,8 @@ class HidapiLink(HidLink):
         self.info = info
         self._device = device
         self._closed = False
-        self._room = threading.Event()
-        self._room.set()
-        self._inbox = ReportInbox(url, self._room.set)
-        self._loop = asyncio.get_running_loop()
-        self._reader = threading.Thread(target=self._read, name=f"hid {url.text}", daemon=True)
+        self._inbox = inbox = ReportInbox(url, lambda: self._reader.resume())
+        self._reader = ReadingThread(f"hid {url.text}", self._read, inbox.put, inbox.end, lambda: inbox.full)
         self._reader.start()
 
     @classmethod
@@ -65,26 +60,11 @@ class HidapiLink(HidLink):
         )
         return cls(url, device, info)
 
-    def _read(self) -> None:
-        while not self._closed:
-            if not self._room.wait(READ_MS / 1000):
-                continue
-            try:
-                report = bytes(self._device.read(MAX_REPORT, READ_MS))
-            except (OSError, ValueError) as error:
-                self._tell(self._inbox.end, None if self._closed else _gone(error))
-                return
-            if report:
-                self._tell(self._put, report)
-
-    def _put(self, report: bytes) -> None:
-        self._inbox.put(report)
-        if self._inbox.full:
-            self._room.clear()
-
-    def _tell(self, call: Callable[..., None], argument: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(call, argument)
+    def _read(self) -> bytes:
+        try:
+            return bytes(self._device.read(MAX_REPORT, WAIT_MS))
+        except (OSError, ValueError) as error:  # hidapi tells no errno
+            raise OSError(errno.ENODEV, str(error)) from error
 
     async def receive(self) -> bytes:
         """Wait for the next input report. Raises LinkFault(LINK_LOST)."""
@@ -124,7 +104,7 @@ class HidapiLink(HidLink):
 
     def _refusal(self, report_id: int, what: str) -> Exception:
         """Hidapi tells no errno. Whether the device is gone, the reading thread finds out."""
-        if self._reader.is_alive():
+        if self._reader.alive:
             return ReportRefused(report_id, what)
         return link_fault(self.url, what, OSError(errno.ENODEV, "the device is gone"))
 
@@ -133,7 +113,7 @@ class HidapiLink(HidLink):
         if self._closed:
             return
         self._closed = True
-        self._room.set()
+        self._reader.stop()
         self._inbox.end(None)
         await asyncio.to_thread(self._reader.join)
         await asyncio.to_thread(self._device.close)
@@ -158,7 +138,3 @@ def _why(path: bytes, error: OSError) -> OSError:
             return error
     except OSError as known:
         return known
-
-
-def _gone(error: Exception) -> OSError:
-    return OSError(errno.ENODEV, str(error))

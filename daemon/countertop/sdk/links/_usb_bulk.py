@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from countertop.sdk.links._base import ByteLink, LinkUrl
 from countertop.sdk.links._channel import INPUT_LIMIT, Inbox
 from countertop.sdk.links._query import SETTINGS
+from countertop.sdk.links._reading import WAIT_MS, ReadingThread
 from countertop.sdk.links._translate import link_fault
 from countertop.sdk.links._usb_find import Claim, find_device, usb_modules
 
 __all__ = ["UsbBulkLink"]
 
-WAIT_MS = 200
-"""How long a thread waits for the device at a time, so that closing takes no longer."""
 _CLASSES = (7, 255)
 """Printer, and vendor specific; in the order in which they are looked for."""
 
@@ -38,11 +36,10 @@ class UsbBulkLink(ByteLink):
         self._in, self._out = incoming, outgoing
         self._closed = False
         self._sending = threading.Lock()
-        self._room = threading.Event()
-        self._room.set()
-        self._inbox = Inbox(url, self._room.set)
-        self._loop = asyncio.get_running_loop()
-        self._reader = threading.Thread(target=self._read, name=f"usb {url.text}", daemon=True)
+        self._inbox = inbox = Inbox(url, lambda: self._reader.resume())
+        self._reader = ReadingThread(
+            f"usb {url.text}", self._read, inbox.put, inbox.end, lambda: inbox.room < INPUT_LIMIT // 2
+        )
         if incoming is not None:
             self._reader.start()
 
@@ -62,29 +59,12 @@ class UsbBulkLink(ByteLink):
             raise link_fault(url, "open", error, opening=True) from error
         return cls(url, claim, incoming, outgoing)
 
-    def _read(self) -> None:
+    def _read(self) -> bytes:
         core, _ = usb_modules()
-        while not self._closed:
-            if not self._room.wait(WAIT_MS / 1000):
-                continue
-            try:
-                data = bytes(self._in.read(max(self._in.wMaxPacketSize, 4096), WAIT_MS))
-            except core.USBTimeoutError:
-                continue
-            except OSError as error:
-                self._tell(self._inbox.end, None if self._closed else error)
-                return
-            if data:
-                self._tell(self._put, data)
-
-    def _put(self, data: bytes) -> None:
-        self._inbox.put(data)
-        if self._inbox.room < INPUT_LIMIT // 2:
-            self._room.clear()
-
-    def _tell(self, call: Callable[..., None], argument: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(call, argument)
+        try:
+            return bytes(self._in.read(max(self._in.wMaxPacketSize, 4096), WAIT_MS))
+        except core.USBTimeoutError:
+            return b""
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Wait for 1 to `max_bytes` bytes. Raises LinkFault(LINK_LOST)."""
@@ -125,13 +105,12 @@ class UsbBulkLink(ByteLink):
         if self._closed:
             return
         self._closed = True
-        self._room.set()
+        self._reader.stop()
         self._inbox.end(None)
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
-        if self._reader.is_alive():
-            self._reader.join()
+        self._reader.join()
         with self._sending:
             self._claim.release()
 

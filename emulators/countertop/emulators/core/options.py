@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["Check", "Table", "check_options", "flag", "number", "text", "whole"]
+__all__ = ["Check", "Table", "address", "check_options", "flag", "number", "one_of", "text", "whole"]
 
 Check = Callable[[Any], Any]
 Table = Mapping[str, tuple[Check, Any]]
@@ -61,3 +61,23 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a text that is not empty")
     return value
+
+
+def address(value: Any) -> tuple[str, int]:
+    """HOST:PORT; port 0 takes a free one."""
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def one_of(names: Iterable[str]) -> Check:
+    """One of a few words."""
+    known = list(names)
+
+    def check(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"expected one of {', '.join(known)}")
+        return str(value)
+
+    return check

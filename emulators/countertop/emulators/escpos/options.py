@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from countertop.emulators.core.options import Table, check_options, flag, number, text, whole
+from countertop.emulators.core.options import Table, address, check_options, flag, number, one_of, text, whole
 from countertop.emulators.escpos.models import FONT_A, MODELS
 
 __all__ = ["printer_options"]
-
-
-def _address(value: Any) -> tuple[str, int]:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("expected HOST:PORT")
-    return host.strip("[]"), int(port)
 
 
 def _pty(value: Any) -> str | bool:
     return value if value is True else text(value)
 
 
-def _model(value: Any) -> str:
-    if value not in MODELS:
-        raise ValueError(f"expected one of {', '.join(MODELS)}")
-    return str(value)
-
-
 _OPTIONS: Table = {
-    "tcp": (_address, None),
+    "tcp": (address, None),
     "pty": (_pty, None),
     "out": (text, None),
-    "model": (_model, "TM-T88VI"),
+    "model": (one_of(MODELS), "TM-T88VI"),
     "width_dots": (whole(128, 1024), None),
     "columns": (whole(11, 85), None),
     "dpi": (whole(100, 400), None),

@@ -10,7 +10,7 @@ from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard, FaultSpec
 from countertop.emulators.core.handwriting.hand import Hand
 from countertop.emulators.core.handwriting.plan import plan
-from countertop.emulators.core.options import Table, check_options, number
+from countertop.emulators.core.options import Table, address, check_options, number, one_of
 from countertop.emulators.core.usb.bus import UsbIpBus
 from countertop.emulators.core.usb.device import Stall, UsbDescriptors
 from countertop.emulators.core.usb.hid import HidPeer, hid_interface
@@ -70,8 +70,8 @@ class DigitizerEmulator(FaultBench):
         super().__init__(FaultBoard(DEVICE_FAULTS, clock))
         self.model = MODELS[values["model"]]
         self._device = _Device(self.model)
-        host, _, port = values["usbip"].rpartition(":")
-        self._bus = UsbIpBus(self._device, host.strip("[]"), int(port), in_queue=REPORTS_KEPT)
+        host, port = values["usbip"]
+        self._bus = UsbIpBus(self._device, host, port, in_queue=REPORTS_KEPT)
         self._hand = Hand(clock, self._pen, self.model.rate)
         self._place = Touch(0, 0, 0, False)
 
@@ -156,21 +156,8 @@ class DigitizerEmulator(FaultBench):
         return bench.GetOutputResponse()
 
 
-def _model(value: Any) -> str:
-    if value not in MODELS:
-        raise ValueError(f"expected one of {', '.join(MODELS)}")
-    return str(value)
-
-
-def _address(value: Any) -> str:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("expected HOST:PORT")
-    return str(value)
-
-
 _OPTIONS: Table = {
-    "model": (_model, "epad"),
-    "usbip": (_address, "127.0.0.1:0"),
+    "model": (one_of(MODELS), "epad"),
+    "usbip": (address, ("127.0.0.1", 0)),
     "speed": (number(0.01, 1000), 1.0),
 }

@@ -13,7 +13,7 @@ from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.handwriting.hand import Hand
 from countertop.emulators.core.handwriting.plan import plan
 from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
-from countertop.emulators.core.options import Table, check_options, flag, number, text, whole
+from countertop.emulators.core.options import Table, check_options, flag, number, one_of, text, whole
 from countertop.emulators.topaz.device import DEVICE_FAULTS, TopazDevice
 from countertop.emulators.topaz.models import MODELS
 from countertop.v1.ink_pb2 import InkPoint, InkSpace
@@ -147,14 +147,8 @@ class TopazEmulator(FaultBench):
         return bench.GetOutputResponse(outputs=[bench.Output(number=1, text=told)], total=1)
 
 
-def _model(value: Any) -> str:
-    if value not in MODELS:
-        raise ValueError(f"expected one of {', '.join(MODELS)}")
-    return str(value)
-
-
 _OPTIONS: Table = {
-    "model": (_model, "siglite-1x5"),
+    "model": (one_of(MODELS), "siglite-1x5"),
     "pty": (text, None),
     "rate_hz": (number(1, 2000), 100.0),
     "pressure": (flag, False),

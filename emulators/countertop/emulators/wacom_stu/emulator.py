@@ -13,7 +13,7 @@ from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.handwriting.hand import Hand
 from countertop.emulators.core.handwriting.plan import plan
-from countertop.emulators.core.options import Table, check_options, number, text, whole
+from countertop.emulators.core.options import Table, address, check_options, number, one_of, text, whole
 from countertop.emulators.core.usb.bus import UsbIpBus
 from countertop.emulators.wacom_stu.device import DEVICE_FAULTS, StuDevice
 from countertop.emulators.wacom_stu.models import MODELS, PRESSURE_LEVELS, RATE, UNITS_PER_INCH
@@ -73,8 +73,8 @@ class StuEmulator(FaultBench):
         if self.model.baud:
             self._bus = PtyBus(StuSerial(self.device, values["crc_initial"]), values["pty"], baud=self.model.baud)
         else:
-            host, _, port = values["usbip"].rpartition(":")
-            self._bus = UsbIpBus(StuUsb(self.device), host.strip("[]"), int(port), in_queue=REPORTS_KEPT)
+            host, port = values["usbip"]
+            self._bus = UsbIpBus(StuUsb(self.device), host, port, in_queue=REPORTS_KEPT)
         self._hand = Hand(clock, self._pen, RATE)
         self._pressing = 0
 
@@ -177,22 +177,9 @@ class StuEmulator(FaultBench):
         return response
 
 
-def _model(value: Any) -> str:
-    if value not in MODELS:
-        raise ValueError(f"expected one of {', '.join(MODELS)}")
-    return str(value)
-
-
-def _address(value: Any) -> str:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("expected HOST:PORT")
-    return str(value)
-
-
 _OPTIONS: Table = {
-    "model": (_model, "430"),
-    "usbip": (_address, "127.0.0.1:0"),
+    "model": (one_of(MODELS), "430"),
+    "usbip": (address, ("127.0.0.1", 0)),
     "pty": (text, None),
     "speed": (number(0.01, 1000), 1.0),
     "uid": (whole(0, 2**32 - 1), 1),
