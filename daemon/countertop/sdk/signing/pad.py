@@ -28,7 +28,7 @@ class SignaturePad(Device):
 
     A driver gives the members below; the picture with its buttons, taking the ink, prompts, time limits, live events
     and results are done here. Between `open_capture` and `close_capture` nothing else is asked of the driver but `show`
-    and `hear`, one at a time.
+    and `hear`; `show` also comes while `hear` waits, when an app wipes the ink.
     """
 
     kind = device_pb2.DEVICE_KIND_SIGNATURE_PAD

@@ -63,7 +63,10 @@ class CaptureSession:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._pad.close_capture()
             raise
-        await self._pad.close_capture()
+        with suppress(
+            DeviceFault
+        ):  # accepted ink is not lost for a pad that cannot be wiped; the next poll tells of it
+            await self._pad.close_capture()
         return result
 
     def _tell_started(self) -> None:
