@@ -149,7 +149,7 @@ async def test_the_serial_number_tells_two_alike_apart(world: World) -> None:
 async def test_a_missing_device_and_one_without_rights_say_what_to_do(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(LinkFault, match="there is no such port"):
+    with pytest.raises(LinkFault, match="there is no such device"):
         await HidapiLink.open(parse_link("hid://056A:00A4"))
     node = tmp_path / "hidraw0"
     node.touch()

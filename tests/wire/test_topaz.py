@@ -14,6 +14,7 @@ import pytest
 
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.drivers.topaz.driver import TopazOptions, TopazPad
+from countertop.emulators.core.handwriting.hand import HOVER
 from countertop.emulators.topaz.emulator import TopazEmulator, start
 from countertop.sdk import LinkFault, PenSample, parse_link
 from countertop.v1 import error_pb2
@@ -136,7 +137,14 @@ async def test_the_bytes_on_the_line_are_packets_of_five(tmp_path: Path) -> None
     try:
         tty.setraw(descriptor)
         ink = (await emulator.sign(bench.SignRequest(device_id="pad", speed=0, stop_after_points=30))).ink
-        data = os.read(descriptor, 4096)
+        expected = 5 * (HOVER + 30 + 1)  # near, written, lifted
+        data = b""
+        async with asyncio.timeout(5):
+            while len(data) < expected:
+                with suppress(BlockingIOError):
+                    data += os.read(descriptor, 4096)
+                await asyncio.sleep(0)  # the emulator's loop is this one
+        assert len(data) == expected
         packets = [data[at : at + 5] for at in range(0, len(data), 5)]
         assert all(packet[0] & 0x80 and not any(byte & 0x80 for byte in packet[1:]) for packet in packets)
         down = [

@@ -28,7 +28,7 @@ _CAUSES: dict[int, tuple[str, str]] = {
         "Add the daemon's user to the group dialout (usermod -aG dialout USER) and start the daemon anew",
     ),
     errno.ENOENT: ("there is no such port", _CABLE),
-    errno.ENODEV: ("there is no device at that port", _CABLE),
+    errno.ENODEV: ("there is no such device", _CABLE),
     errno.ENXIO: ("there is no device at that port", _CABLE),
     errno.EIO: ("the device is gone", _CABLE),
     errno.EBUSY: ("it is busy: another program has it open", "End the program that holds it (fuser -v names it)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -64,7 +65,7 @@ def pick(url: LinkUrl, found: Sequence[tuple[str | None, Any]], serial: str) -> 
     if len(found) == 1:
         return found[0][1]
     if not found:
-        raise link_fault(url, "open", FileNotFoundError(2, "no such device"), opening=True)
+        raise link_fault(url, "open", OSError(errno.ENODEV, "no such device"), opening=True)
     known = ", ".join(sorted(name or "(without or not readable)" for name, _ in found))
     raise LinkFault(
         error_pb2.REASON_DEVICE_OFFLINE,
