@@ -33,6 +33,7 @@ NAMES = (
     "pen",
     "usbip",
     "ink",
+    "card_design",
 )
 PACKAGES = ("countertop", "grpcio", "protobuf", "pydantic", "python-escpos", "pillow", "numpy")
 

@@ -668,3 +668,62 @@ async def test_a_network_port_that_is_refused_says_so() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(LinkFault, match="refused"):
         await soon(open_link(parse_link(f"rfc2217://127.0.0.1:{port}"), allowed=BOTH))
+
+
+# --- the chip of a card inside a printer -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "chip"),
+    [
+        ("tcp://127.0.0.1:9100?chip=vpcd%3A%2F%2F127.0.0.1%3A35963", "", "vpcd://127.0.0.1:35963"),
+        ("tcp://printer:9100?chip=pcsc%3A%2F%2FReader+CI&connect_timeout=2", "", "pcsc://Reader CI"),
+        ("usbip://127.0.0.1:3240/1-1?chip=vpcd://[::1]:1", "/1-1", "vpcd://[::1]:1"),
+        ("usb://0F49:0A00/SERIAL?chip=pcsc%3A%2F%2FReader%2520CI", "0F49:0A00/SERIAL", "pcsc://Reader%20CI"),
+        ("usb://0F49:0A00?chip=pcsc://Reader", "0F49:0A00", "pcsc://Reader"),
+    ],
+)
+def test_a_printers_link_may_name_the_way_to_the_chip(text: str, place: str, chip: str) -> None:
+    url = parse_link(text)
+    assert (url.text, url.path, url.query["chip"]) == (text, place, chip)
+
+
+def test_a_printer_may_have_two_chip_stations() -> None:
+    url = parse_link("usb://0F49:0A00?chip=pcsc%3A%2F%2FCI&chip_contactless=pcsc%3A%2F%2FPICC")
+    assert url.query == {"chip": "pcsc://CI", "chip_contactless": "pcsc://PICC"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tcp://host:1?chip=vpcd", "chip: expected vpcd://HOST:PORT or pcsc://READER"),
+        ("usbip://host:1/1-1?chip=vpcd%3A%2F%2Fhost", "chip: expected vpcd://HOST:PORT"),
+        ("usb://0F49:0A00?chip=", "chip: expected vpcd://HOST:PORT"),
+        ("usb://0F49:0A00?baud=9600", "expected only the settings chip, chip_contactless"),
+        ("usb://0F49:0A00?chip=pcsc://A&chip=pcsc://B", "expected chip only once"),
+        ("hid://056A:00A4?chip=pcsc://A", "expected no settings"),
+        ("usb://0F49?chip=pcsc://A", "expected four hexadecimal digits each"),
+        ("serial:///dev/x?chip=pcsc://A", "expected only the settings baud"),
+    ],
+)
+def test_a_wrong_way_to_the_chip_is_told_what_was_expected(text: str, expected: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_link(text)
+    assert expected in str(caught.value)
+
+
+def test_a_question_mark_in_a_serial_number_is_written_encoded() -> None:
+    assert parse_link("usb://0F49:0A00/A%3FB").path == "0F49:0A00/A?B"
+
+
+@given(st.sampled_from(["usb", "hid"]), st.text())
+def test_any_text_behind_a_usb_scheme_is_a_link_url_or_a_value_error(scheme: str, rest: str) -> None:
+    with suppress(ValueError):
+        assert parse_link(f"{scheme}://0F49:0A00{rest}").path.startswith("0F49:0A00")
+
+
+async def test_a_link_with_a_way_to_the_chip_opens_as_without() -> None:
+    async with tcp_wire("chip=vpcd%3A%2F%2F127.0.0.1%3A1") as wire:
+        await wire.link.send(b"x")
+        await readable(wire.fd)
+        assert os.read(wire.fd, 1) == b"x"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
+    from countertop.sdk.cards import CardPrinter, CardSight
     from countertop.sdk.device import (
         Device,
         Evidence,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ByteLink",
+    "CardPrinter",
+    "CardSight",
     "CountertopError",
     "Device",
     "DeviceFault",
@@ -89,6 +92,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "cards": "CardPrinter CardSight",
         "device": "Device Evidence IdReader Options ReceiptPrinter Run Settlement Unsettled internal_health",
         "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault ReportRefused "
         "reason_info",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from countertop.sdk.errors import CountertopError
 from countertop.sdk.links import ByteLink, HidLink, Link, LinkUrl, open_link
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
+from countertop.v1 import card_pb2, device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import Operation, PromptKind
@@ -95,6 +95,9 @@ class Unsettled:
     """As it was last known; `progress` is how far it had surely come."""
     evidence: Evidence = field(default_factory=dict)
     """What its last `commit_point` was given."""
+    commit_point: Callable[[str, Evidence], Awaitable[None]] | None = None
+    """As `Run.commit_point`: for a driver that must move something to settle it, so that it is found if this is cut off
+    too. Always given by the daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ class Settlement:
     """A complete sentence for people: what was found, and how."""
     result: Message | None = None
     """The verb's result; needed with COMPLETE."""
+    card: card_pb2.CardReport | None = None
+    """Where the card is that was in work, and what had been done to it."""
 
 
 class Device(ABC):

@@ -17,7 +17,7 @@ No error text may hold customer data: say which field is wrong, never what is in
 from __future__ import annotations
 
 from countertop.sdk.options import option
-from countertop.v1 import error_pb2, options_pb2
+from countertop.v1 import card_pb2, error_pb2, options_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 
 __all__ = [
@@ -69,7 +69,7 @@ class DeviceFault(CountertopError):
 
     `step` says what was being done, `expected` and `got` what the driver wanted and saw. `effect` says what has
     happened in the world by now; leave it UNSPECIFIED and the daemon derives it from the commit point: NONE before
-    it, UNKNOWN after it.
+    it, UNKNOWN after it. `card` says where the card is that was in work, and what had been done to it.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class DeviceFault(CountertopError):
         got: str = "",
         action: str = "",
         effect: PhysicalEffect = error_pb2.PHYSICAL_EFFECT_UNSPECIFIED,
+        card: card_pb2.CardReport | None = None,
     ) -> None:
         super().__init__(reason, message)
         self.step = step
@@ -89,6 +90,7 @@ class DeviceFault(CountertopError):
         self.got = got
         self.action = action
         self.effect = effect
+        self.card = card
 
     def to_proto(self, device_id: str) -> error_pb2.DeviceFault:
         """The fault as it goes over the wire and into the operation."""
@@ -102,6 +104,7 @@ class DeviceFault(CountertopError):
             fixed_by=info.fixed_by,
             action=self.action or info.app,
             physical_effect=self.effect,
+            card=self.card,
         )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from countertop.sdk.links._serial import SerialLink
     from countertop.sdk.links._tcp import TcpLink
     from countertop.sdk.links._usb_bulk import UsbBulkLink
+    from countertop.sdk.links._usbip_bulk import UsbIpBulkLink
 
 __all__ = [
     "ByteLink",
@@ -27,6 +28,7 @@ __all__ = [
     "TcpLink",
     "UsbBulkLink",
     "UsbHidLink",
+    "UsbIpBulkLink",
     "UsbIpHidLink",
     "open_link",
     "parse_link",
@@ -41,5 +43,6 @@ __getattr__ = lazy(
         "_serial": "SerialLink",
         "_tcp": "TcpLink",
         "_usb_bulk": "UsbBulkLink",
+        "_usbip_bulk": "UsbIpBulkLink",
     },
 )

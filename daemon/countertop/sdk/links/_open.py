@@ -44,12 +44,7 @@ def parse_link(text: str) -> LinkUrl:
         raise ValueError(f"expected a port, 1 to 65535, in {text!r}") from None
     if parts.username is not None or parts.fragment:
         raise ValueError(f"expected no user, password or fragment in {text!r}; write '#' in a path as %23")
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name in query:
-            raise ValueError(f"expected {name} only once in {text!r}")
-        query[name] = value
-    url = LinkUrl(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), query)
+    url = LinkUrl(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), _query(text, parts.query))
     if url.scheme in SETTINGS:
         _check(url)
     return url
@@ -79,14 +74,29 @@ async def open_link(
     )
 
 
+def _query(text: str, encoded: str) -> dict[str, str]:
+    """The settings, each given once."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(encoded, keep_blank_values=True):
+        if name in query:
+            raise ValueError(f"expected {name} only once in {text!r}")
+        query[name] = value
+    return query
+
+
 def _usb(text: str, scheme: str, rest: str) -> LinkUrl:
-    """A URL whose authority is the ids of a USB device, which no URL parser takes for one."""
-    identity = unquote(rest)
+    """A URL whose authority is the ids of a USB device, which no URL parser takes for one. A `?` in a serial number is
+    written %3F.
+    """
+    place, _, settings = rest.partition("?")
+    identity = unquote(place)
     if not IDENTITY.fullmatch(identity):
         raise ValueError(
             f"expected four hexadecimal digits each of VID and PID, as in {_EXAMPLES[scheme]}; got {text!r}"
         )
-    return LinkUrl(text, scheme, path=identity)
+    url = LinkUrl(text, scheme, path=identity, query=_query(text, settings))
+    _check_settings(url)
+    return url
 
 
 def _check(url: LinkUrl) -> None:
@@ -101,10 +111,16 @@ def _check(url: LinkUrl) -> None:
             raise ValueError(f"expected a host, a port and a bus id, as in {example}; got {url.text!r}")
     elif not url.host or not url.port or url.path not in ("", "/"):
         raise ValueError(f"expected a host, a port and no path, as in {example}; got {url.text!r}")
+    _check_settings(url)
+
+
+def _check_settings(url: LinkUrl) -> None:
+    """Check the settings of one of the SDK's own links."""
     readers = SETTINGS[url.scheme]
     for name, value in url.query.items():
         if name not in readers:
-            raise ValueError(f"expected only the settings {', '.join(readers)} in {url.text!r}; got {name!r}")
+            allowed = f"only the settings {', '.join(readers)}" if readers else "no settings"
+            raise ValueError(f"expected {allowed} in {url.text!r}; got {name!r}")
         try:
             readers[name](value)
         except ValueError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["IDENTITY", "SETTINGS", "choice", "decimal", "flag", "identity", "integer"]
+__all__ = ["IDENTITY", "SETTINGS", "check_chip_url", "choice", "decimal", "flag", "identity", "integer"]
 
 T = TypeVar("T")
 IDENTITY = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(/[^/\0]+)?")
@@ -62,6 +63,31 @@ def identity(text: str) -> str:
     return text
 
 
+def check_chip_url(text: str) -> str:
+    """The way to the chip of a card inside a printer: `vpcd://HOST:PORT`, `pcsc://READER%20NAME`."""
+    wrong = ValueError(
+        "expected vpcd://HOST:PORT or pcsc://READER, the reader's name or its beginning, percent-encoded"
+    )
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("vpcd", "pcsc"):
+        raise wrong
+    if scheme == "pcsc":
+        name = unquote(rest)
+        if not name.strip() or not name.isprintable():
+            raise wrong
+        return text
+    if not re.fullmatch(r"[!-~]+", rest) or re.search(r"[/?#@\\]", rest):
+        raise wrong
+    try:
+        parts = urlsplit(text)
+        known = bool(parts.hostname and parts.port)
+    except ValueError:
+        known = False
+    if not known:
+        raise wrong
+    return text
+
+
 _SERIAL: dict[str, Callable[[str], Any]] = {
     "baud": integer(50, 4_000_000),
     "parity": choice({name: name for name in ("N", "E", "O", "M", "S")}),
@@ -71,12 +97,13 @@ _SERIAL: dict[str, Callable[[str], Any]] = {
     "rtscts": flag,
     "dsrdtr": flag,
 }
+_CHIP: dict[str, Callable[[str], Any]] = {"chip": check_chip_url, "chip_contactless": check_chip_url}
 SETTINGS: dict[str, dict[str, Callable[[str], Any]]] = {
     "serial": {**_SERIAL, "usb": identity},
     "rfc2217": _SERIAL,
-    "tcp": {"connect_timeout": decimal(0.1, 60)},
-    "usb": {},
+    "tcp": {"connect_timeout": decimal(0.1, 60), **_CHIP},
+    "usb": _CHIP,
     "hid": {},
-    "usbip": {"connect_timeout": decimal(0.1, 60)},
+    "usbip": {"connect_timeout": decimal(0.1, 60), **_CHIP},
 }
 """The settings of the SDK's own links, by scheme. Here, so that a URL is checked without importing its link."""

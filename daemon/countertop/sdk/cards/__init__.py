@@ -1,0 +1,18 @@
+"""Card printers: what their drivers build on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from countertop.sdk._lazy import lazy
+
+if TYPE_CHECKING:
+    from countertop.sdk.cards.planes import Canvas, CardImage, Planes
+    from countertop.sdk.cards.printer import CardPrinter, CardSight, OnePassCard
+
+__all__ = ["Canvas", "CardImage", "CardPrinter", "CardSight", "OnePassCard", "Planes"]
+
+__getattr__ = lazy(
+    __name__,
+    {"planes": "Canvas CardImage Planes", "printer": "CardPrinter CardSight OnePassCard"},
+)
