@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from countertop.bench.v1 import bench_pb2
 from countertop.sdk.errors import InvalidRequest
 from countertop.server.bounds import check
-from countertop.v1 import device_pb2, identity_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
+from countertop.v1 import (
+    card_design_pb2,
+    card_printer_pb2,
+    device_pb2,
+    identity_pb2,
+    operation_pb2,
+    receipt_pb2,
+    receipt_printer_pb2,
+)
 
 FEED = receipt_pb2.Block(feed=receipt_pb2.Feed(mm=3))
 
@@ -95,3 +103,24 @@ def test_length_counts_characters(text):
         assert list(violations(request)) == ["receipt.blocks[0].barcode.data"]
     else:
         check(request)
+
+
+def test_the_values_of_a_map_are_checked_and_named_by_their_key():
+    data = {
+        "name": card_design_pb2.CardValue(text="李小样"),
+        "photo": card_design_pb2.CardValue(picture=b"x" * 900_000),
+    }
+    request = card_printer_pb2.IssueCardRequest(device_id="p")
+    request.artwork.design.name = "card"
+    for name, value in data.items():
+        request.artwork.data[name].CopyFrom(value)
+    assert violations(request) == {"artwork.data[photo].picture": "expected at most 786432 bytes, got 900000"}
+    del request.artwork.data["photo"]
+    check(request)
+
+
+def test_a_map_with_too_many_entries_is_refused():
+    request = card_printer_pb2.IssueCardRequest(device_id="p")
+    for number in range(65):
+        request.artwork.data[f"field{number}"].text = "x"
+    assert violations(request)["artwork.data"] == "expected at most 64 items, got 65"

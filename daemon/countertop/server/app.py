@@ -25,6 +25,7 @@ from countertop.server.plugins import Plugins
 from countertop.server.runner import DeviceRunner, RunnerHooks
 from countertop.server.services.base import Service
 from countertop.server.services.bench import Bench
+from countertop.server.services.card_printers import CardPrinters
 from countertop.server.services.claims import Claims
 from countertop.server.services.devices import Devices
 from countertop.server.services.id_readers import IdReaders, PhotoDecoding
@@ -119,7 +120,7 @@ class Daemon:
             self.terminal.runners[device_id].view.device.link = emulator.link_url
 
     def _services(self) -> list[Service]:
-        kinds: list[type[Service]] = [Devices, Operations, Claims, IdReaders, ReceiptPrinters]
+        kinds: list[type[Service]] = [Devices, Operations, Claims, IdReaders, ReceiptPrinters, CardPrinters]
         if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
         return [*(kind(self.terminal) for kind in kinds), SignaturePads(self.terminal, self._key)]
@@ -131,7 +132,7 @@ class Daemon:
                 id=config.id,
                 id_basis=id_basis(config.link, config.serial),
                 kind=self.plugins.drivers[driver_name].kind,
-                unit=config.id,
+                unit=config.unit or config.id,
                 driver=driver_name,
                 link=config.link,
                 labels=config.labels,
@@ -150,7 +151,9 @@ class Daemon:
             driver, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
             return driver(url, driver.options_type.model_validate(config.options))
 
-        return DeviceRunner(view, load, hooks, serial=config.serial)
+        runner = DeviceRunner(view, load, hooks, serial=config.serial)
+        runner.secures_cards = config.safe_state == "retain"
+        return runner
 
     def _isolated(self, config: DeviceConfig, driver_name: str, link: str) -> Driver:
         """The driver in a process of its own; nothing of it is imported here."""

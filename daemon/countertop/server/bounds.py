@@ -24,7 +24,8 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 """Of a request."""
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """Of an update: as much as gRPC clients take when nobody tells them otherwise."""
-
+MAX_KEY = 64
+"""Characters of a map's key that an error quotes."""
 _NUMBERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_INT64,
             FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)  # fmt: skip
 
@@ -101,8 +102,23 @@ def _check_items(rule: _Rule, path: str, items: Any) -> Iterator[tuple[str, str]
     if limit and len(items) > limit:
         yield path, f"expected at most {limit} items, got {len(items)}"
         return
+    if _is_map(rule.field):
+        yield from _check_entries(rule.nested, path, items)
+        return
     for index, item in enumerate(items):
         yield from _check_value(rule, f"{path}[{index}]", item)
+
+
+def _check_entries(rules: tuple[_Rule, ...], path: str, entries: Any) -> Iterator[tuple[str, str]]:
+    """A map's entries, by their keys: these are names of fields, no data."""
+    for rule in rules:
+        for key, value in entries.items():
+            checked = key if rule.field.name == "key" else value
+            yield from _check_value(rule, f"{path}[{str(key)[:MAX_KEY]}]", checked)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def _check_value(rule: _Rule, path: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -55,6 +55,10 @@ def default_state_dir() -> str:
     return f"{home}/countertop"
 
 
+CARD_SPEED = 4
+"""How much faster than a real one the emulated terminal's card printer is: a colour card takes 35 s else."""
+
+
 @dataclass(slots=True)
 class TerminalConfig:
     """`[terminal]`"""
@@ -93,6 +97,10 @@ class DeviceConfig:
     options: dict[str, Any] = field(default_factory=dict)
     emulator_options: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    unit: str = ""
+    """The physical box that holds the device; by default it stands alone."""
+    safe_state: Literal["retain", "leave"] = "retain"
+    """What becomes of a card that is inside when a claim ends."""
 
 
 @dataclass(slots=True)
@@ -124,5 +132,6 @@ class Config:
                 DeviceConfig(id="id-reader", emulator="sdt"),
                 DeviceConfig(id="receipt-printer", emulator="escpos"),
                 DeviceConfig(id="signature-pad", emulator="wacom-stu"),
+                DeviceConfig(id="card-printer", emulator="evolis", emulator_options={"speed": CARD_SPEED}),
             ]
         )

@@ -67,6 +67,8 @@ class _Device(_Strict):
     options: dict[str, Any] = {}
     emulator_options: dict[str, Any] = {}
     labels: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]] = {}
+    unit: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
+    safe_state: Literal["retain", "leave"] = "retain"
 
     @model_validator(mode="after")
     def _one_end(self) -> _Device:
@@ -91,6 +93,9 @@ class _File(_Strict):
         twice = sorted({device_id for device_id in ids if ids.count(device_id) > 1})
         if twice:
             raise ValueError(f"devices: expected distinct ids, got {', '.join(twice)} more than once")
+        for device in self.devices:
+            if device.unit in ids and device.unit != device.id:
+                raise ValueError(f"devices: expected a unit that is not another device's id, got {device.unit}")
         return self
 
 

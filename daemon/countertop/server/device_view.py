@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countertop.server.times import stamp
 from countertop.v1 import device_pb2
+from countertop.v1.card_pb2 import CardMoved, CardStatus, CardUnit
 from countertop.v1.device_pb2 import Device, DeviceInfo, DeviceStatus, Event
 from countertop.v1.error_pb2 import Failure
 
@@ -22,6 +23,8 @@ class DeviceView:
         self._publish = publish
         self._answers = False
         self._busy = False
+        self.on_card: Callable[[CardStatus], object] = lambda card: None
+        self.on_card_units: Callable[[Iterable[CardUnit]], object] = lambda units: None
         device.state = device_pb2.DEVICE_STATE_CONNECTING
         device.revision = 1
 
@@ -48,6 +51,7 @@ class DeviceView:
         self._answers = True
         self.device.ClearField("failure")
         self.device.info.CopyFrom(info)
+        self.on_card_units(info.card_printer.units)
         self._take(status)
         self._update()
 
@@ -66,12 +70,14 @@ class DeviceView:
         """The driver says how it is."""
         if not self._answers:
             return
-        before = self.device.status.media
+        before, card = self.device.status.media, _key(self.device.status.card)
         if self._take(status):
             self._update()
             if status.media != before:
                 media = device_pb2.MediaChanged(device_id=self.device.id, media=status.media)
                 self._publish(Event(media_changed=media))
+            if _key(status.card) != card and status.card.movement:
+                self._card_moved(status.card)
 
     def busy(self, operation_id: str, queue_length: int) -> None:
         """It carries out an operation."""
@@ -101,10 +107,22 @@ class DeviceView:
         stamp(now)
         for condition in status.conditions:
             condition.since.CopyFrom(since.get(condition.reason, now))
+        if status.HasField("card"):
+            kept = self.device.status.card
+            known = kept.HasField("since") and _key(kept) == _key(status.card)
+            status.card.since.CopyFrom(kept.since if known else now)
+        self.on_card_units(status.card_units)
         if status == self.device.status:
             return False
         self.device.status.CopyFrom(status)
         return True
+
+    def _card_moved(self, card: CardStatus) -> None:
+        moved = CardMoved(
+            device_id=self.device.id, movement=card.movement, place=card.place, operation_id=card.operation_id
+        )
+        self._publish(Event(card_moved=moved))
+        self.on_card(card)
 
     def _state(self) -> device_pb2.DeviceState:
         if not self._answers:
@@ -123,3 +141,8 @@ class DeviceView:
         self.device.state = self._state()
         self.device.revision += 1
         self._publish(Event(device_changed=self.device))
+
+
+def _key(card: CardStatus) -> tuple[int, int, str]:
+    """What tells one movement from another."""
+    return card.place, card.movement, card.operation_id

@@ -21,7 +21,7 @@ from countertop.server.run import Commit, Completion, OperationRun
 from countertop.server.settling import Settling, interrupted
 from countertop.server.states import FINAL, QUEUED, RUNNING
 from countertop.v1 import device_pb2, error_pb2
-from countertop.v1.device_pb2 import DeviceInfo
+from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
 from countertop.v1.error_pb2 import Failure
 
 if TYPE_CHECKING:
@@ -74,12 +74,16 @@ class DeviceRunner:
     ) -> None:
         self.view = view
         self.on_connected: Callable[[DeviceInfo], object] = lambda info: None
+        self.on_rest: Callable[[DeviceStatus], object] = lambda status: None
+        """Told how the device is when it has nothing to do and nothing to settle."""
+        self.secures_cards = True
+        """A card that the holder of a claim has left in the device is kept back."""
         self._serial = serial
         self._load = load
         self._hooks = hooks
         self._limits = limits
         self._queue = FairQueue()
-        self._settling = Settling(self.id, partial(as_ours, self.id))
+        self._settling = Settling(self.id, partial(as_ours, self.id), hooks.commit)
         self._wake = asyncio.Event()
         self._driver: Driver | None = None
         self._running: OperationRecord | None = None
@@ -94,6 +98,11 @@ class DeviceRunner:
     def id(self) -> str:
         """The device's id."""
         return self.view.device.id
+
+    @property
+    def running(self) -> OperationRecord | None:
+        """The operation that the device carries out."""
+        return self._running
 
     @property
     def link(self) -> str:
@@ -293,7 +302,10 @@ class DeviceRunner:
         self._fresh = False
         try:
             async with asyncio.timeout(self._limits.status):
-                self.view.reported(await driver.status())
+                status = await driver.status()
+            self.view.reported(status)
+            if not len(self._settling):
+                self.on_rest(status)
         except Exception as error:
             failure = failure_of(as_ours(self.id, error, "status"), self.id)
             log.warning("device %s is offline: %s", self.id, failure.message)

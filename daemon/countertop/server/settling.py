@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
+from countertop.server.run import Commit, OperationRun
 from countertop.server.states import STOPPED
 from countertop.v1 import error_pb2
+from countertop.v1.card_pb2 import CardReport
 from countertop.v1.error_pb2 import Failure, PhysicalEffect
 
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ UNTOLD = "The device cannot tell what became of it."
 class Settling:
     """The unsettled operations of one device. One that the device does not settle in its time is UNCERTAIN."""
 
-    def __init__(self, device_id: str, translate: Callable[[BaseException, str], CountertopError]) -> None:
+    def __init__(
+        self, device_id: str, translate: Callable[[BaseException, str], CountertopError], commit: Commit
+    ) -> None:
         self._device_id = device_id
         self._translate = translate
+        self._commit = commit
         self._waiting: dict[str, tuple[OperationRecord, Failure, asyncio.TimerHandle]] = {}
 
     def __len__(self) -> int:
@@ -67,7 +72,8 @@ class Settling:
     async def _ask(self, driver: Driver, record: OperationRecord) -> Settlement:
         from countertop.sdk.device import Unsettled
 
-        return await driver.reconcile(Unsettled(record.verb.method, record.operation, record.evidence))
+        commit_point = OperationRun(record, (), self._commit).commit_point
+        return await driver.reconcile(Unsettled(record.verb.method, record.operation, record.evidence, commit_point))
 
     def _take(self, record: OperationRecord, failure: Failure, found: Settlement) -> None:
         name = error_pb2.PhysicalEffect.Name(found.effect).removeprefix("PHYSICAL_EFFECT_")
@@ -75,9 +81,16 @@ class Settling:
         if found.effect == error_pb2.PHYSICAL_EFFECT_COMPLETE and found.result is not None:
             record.succeed(found.result)
         else:
-            self._end(record, failure, found.effect, found.message)
+            self._end(record, failure, found.effect, found.message, found.card)
 
-    def _end(self, record: OperationRecord, failure: Failure, effect: PhysicalEffect, message: str) -> None:
+    def _end(
+        self,
+        record: OperationRecord,
+        failure: Failure,
+        effect: PhysicalEffect,
+        message: str,
+        card: CardReport | None = None,
+    ) -> None:
         if effect in (error_pb2.PHYSICAL_EFFECT_UNSPECIFIED, error_pb2.PHYSICAL_EFFECT_COMPLETE):
             effect = error_pb2.PHYSICAL_EFFECT_UNKNOWN  # a driver that says COMPLETE owes the result
         settled = Failure()
@@ -86,6 +99,8 @@ class Settling:
         if not settled.HasField("device_fault"):
             settled.device_fault.CopyFrom(DeviceFault(failure.reason).to_proto(self._device_id))
         settled.device_fault.physical_effect = effect
+        if card is not None:
+            settled.device_fault.card.CopyFrom(card)
         record.fail(settled)
 
     def _give_up(self, operation_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
+from countertop.server.card_inventory import HELD_PLACES, CardBook
 from countertop.server.claims import ClaimBoard, ClaimPolicy
 from countertop.server.events import EventLog
 from countertop.server.faults import failure_of
@@ -27,6 +29,8 @@ from countertop.server.statistics import DeviceBook
 from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import claim_pb2, device_pb2, error_pb2
+from countertop.v1.card_pb2 import CardUnitCount
+from countertop.v1.card_printer_pb2 import CARD_MOVE_RETAIN, MoveCardRequest
 from countertop.v1.claim_pb2 import ClaimInfo
 from countertop.v1.device_pb2 import DeviceKind, Event
 from countertop.v1.operation_pb2 import Resolution
@@ -52,6 +56,7 @@ class Terminal:
         self.verbs: dict[str, Verb] = {}
         self.runners: dict[str, DeviceRunner] = {}
         self.books: dict[str, DeviceBook] = {}
+        self.card_books: dict[str, CardBook] = {}
         self.emulators: dict[str, Any] = {}
         self.claims = ClaimBoard(
             self.runners.__contains__,
@@ -60,6 +65,7 @@ class Terminal:
             policy,
             fences=json.loads(journal.fact("fences") or "{}"),
         )
+        self._tasks: set[asyncio.Task[None]] = set()
         self._started = Timestamp()
         stamp(self._started)
 
@@ -71,9 +77,40 @@ class Terminal:
         book = DeviceBook(self.journal.fact(keep), lambda value: self.journal.put_fact(keep, value))
         self.books[device_id] = book
         runner.on_connected = book.connected
+        if runner.view.device.kind == device_pb2.DEVICE_KIND_CARD_PRINTER:
+            self._add_card_book(runner)
         reason = self.journal.fact(f"maintenance:{device_id}")
         if reason:
             runner.view.maintain(json.loads(reason))
+
+    def _add_card_book(self, runner: DeviceRunner) -> None:
+        device_id = runner.id
+        keep = f"cards:{device_id}"
+
+        def publish(unit: CardUnitCount) -> None:
+            self.events.append(Event(card_unit_changed=device_pb2.CardUnitChanged(device_id=device_id, unit=unit)))
+
+        book = CardBook(self.journal.fact(keep), lambda value: self.journal.put_fact(keep, value), publish)
+        self.card_books[device_id] = book
+        runner.view.on_card = book.moved
+        runner.view.on_card_units = book.seen
+        runner.on_rest = book.at_rest
+
+    def units(self) -> dict[str, list[str]]:
+        """The devices of each unit, in the configuration's order."""
+        found: dict[str, list[str]] = {}
+        for device in self.devices():
+            found.setdefault(device.unit, []).append(device.id)
+        return found
+
+    def unit(self, unit_id: str) -> list[str]:
+        """The devices of a unit. Raises CountertopError(DEVICE_NOT_FOUND)."""
+        units = self.units()
+        if unit_id not in units:
+            known = ", ".join(units) or "none"
+            message = f"No unit {unit_id!r}; this terminal has: {known}."
+            raise CountertopError(error_pb2.REASON_DEVICE_NOT_FOUND, message)
+        return units[unit_id]
 
     def restore(self) -> None:
         """Take up the operations that the journal has; call it when devices and verbs are known."""
@@ -228,7 +265,16 @@ class Terminal:
 
     async def perform(self, verb: Verb, request: Any) -> AsyncIterator[Message]:
         """The verb's stream of updates. A READS operation ends with its last stream."""
-        record = self.begin(verb, request)
+        updates = self.attend(self.begin(verb, request))
+        try:
+            async for update in updates:
+                yield update
+        finally:
+            await updates.aclose()  # type: ignore[attr-defined]
+
+    async def attend(self, record: OperationRecord) -> AsyncIterator[Message]:
+        """The updates of an operation for who called it."""
+        verb = record.verb
         updates = record.follow(caller=True)
         try:
             if verb.consumes and not record.ended:
@@ -290,6 +336,8 @@ class Terminal:
     async def stop(self, drain: float) -> None:
         """Stop every runner at the same time, then end the event streams."""
         self.claims.close()
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*(runner.stop(drain) for runner in self.runners.values()))
         for book in self.books.values():
             book.close()
@@ -335,7 +383,33 @@ class Terminal:
 
     def _claim_ended(self, device_ids: list[str], token: str) -> None:
         for device_id in device_ids:
-            self.runners[device_id].claim_ended(token)
+            runner = self.runners[device_id]
+            runner.claim_ended(token)
+            if device_id in self.card_books and runner.secures_cards:
+                task = asyncio.create_task(self._secure_card(runner), name=f"secure {device_id}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _secure_card(self, runner: DeviceRunner) -> None:
+        """Keep back a card that the claim's holder has left, once what runs on the device has ended."""
+        running = runner.running
+        if running is not None:
+            await running.done.wait()
+        place = runner.view.device.status.card.place
+        if place not in HELD_PLACES or runner.view.failure is not None:
+            return
+        verb = self.verbs["countertop.v1.CardPrinterService/MoveCard"]
+        request = MoveCardRequest(device_id=runner.id, move=CARD_MOVE_RETAIN)
+        request.options.operation_id = f"secure-{uuid.uuid4().hex}"
+        record = OperationRecord.asked(verb, request, self._operation_changed)
+        try:
+            self.journal.check()
+            runner.submit(record, first=True)
+        except CountertopError as error:
+            log.warning("the card in %s could not be kept back: %s", runner.id, error.message)
+            return
+        self.operations.add(record)
+        self.journal.put_operation(record.row())
 
 
 def _told(record: OperationRecord, saved: asyncio.Future[None]) -> None:

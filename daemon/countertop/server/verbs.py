@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.protobuf import message_factory
@@ -69,12 +70,18 @@ class Verb:
         return self.effect == options_pb2.EFFECT_CONSUMES
 
 
-def verbs_of(service: ServiceDescriptor, kind: DeviceKind, default_timeout: float = 60.0) -> dict[str, Verb]:
-    """The device verbs of a service by method name."""
+def verbs_of(
+    service: ServiceDescriptor, kind: DeviceKind, default_timeout: float = 60.0, timeouts: Mapping[str, float] = {}
+) -> dict[str, Verb]:
+    """The device verbs of a service by method name; `timeouts` has those that differ from the default."""
     effects: list[tuple[MethodDescriptor, Effect]] = [
         (method, option(method, options_pb2.effect)) for method in service.methods
     ]
-    return {method.name: _verb(method, kind, effect, default_timeout) for method, effect in effects if effect}
+    return {
+        method.name: _verb(method, kind, effect, timeouts.get(method.name, default_timeout))
+        for method, effect in effects
+        if effect
+    }
 
 
 def _verb(method: MethodDescriptor, kind: DeviceKind, effect: Effect, default_timeout: float) -> Verb:

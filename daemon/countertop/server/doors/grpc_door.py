@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +66,48 @@ def _unary(method: Method) -> Any:
 
 def _stream(method: Method) -> Any:
     async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-        operation = None
-        CALLER.set(_caller(context))
-        try:
+        def begin() -> Any:
             check(request)
-            updates: Any = method(request)
-            try:
-                async for update in updates:
-                    operation = getattr(update, "operation", None)
-                    yield update
-            finally:
-                await updates.aclose()
-        except CountertopError as error:
-            await _abort(context, status_of(error, getattr(request, "device_id", "")))
-        if operation is not None and operation.HasField("failure"):
-            await _abort(context, status_of_failure(operation.failure))
+            return method(request)
+
+        async with aclosing(_responses(begin, context, getattr(request, "device_id", ""))) as responses:
+            async for response in responses:
+                yield response
 
     return handle
+
+
+def _exchange(method: Method) -> Any:
+    async def handle(
+        requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Message]:
+        async def checked() -> AsyncIterator[Message]:
+            async for request in requests:
+                check(request)
+                yield request
+
+        async with aclosing(_responses(lambda: method(checked()), context, "")) as responses:
+            async for response in responses:
+                yield response
+
+    return handle
+
+
+async def _responses(
+    begin: Callable[[], Any], context: grpc.aio.ServicerContext[Any, Any], device_id: str
+) -> AsyncGenerator[Message, None]:
+    """What a streaming method answers; it ends with the status of its error, or of its operation's failure."""
+    operation = None
+    CALLER.set(_caller(context))
+    try:
+        async with aclosing(begin()) as updates:
+            async for update in updates:
+                operation = getattr(update, "operation", None)
+                yield update
+    except CountertopError as error:
+        await _abort(context, status_of(error, device_id))
+    if operation is not None and operation.HasField("failure"):
+        await _abort(context, status_of_failure(operation.failure))
 
 
 def _caller(context: grpc.aio.ServicerContext[Any, Any]) -> str:
@@ -97,18 +123,23 @@ def _serialise(response: Message | bytes) -> bytes:
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 
+_SHAPES: dict[tuple[bool, bool], tuple[Any, Callable[[Method], Any]]] = {
+    (False, False): (grpc.unary_unary_rpc_method_handler, _unary),
+    (False, True): (grpc.unary_stream_rpc_method_handler, _stream),
+    (True, True): (grpc.stream_stream_rpc_method_handler, _exchange),
+}
+"""How a method is bound, by whether the client and the server stream."""
+
+
 def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
     implementation = service.method(method)
-    make, wrap = (
-        (grpc.unary_stream_rpc_method_handler, _stream)
-        if method.server_streaming
-        else (grpc.unary_unary_rpc_method_handler, _unary)
-    )
-    return make(
+    make, wrap = _SHAPES[method.client_streaming, method.server_streaming]
+    handler: grpc.RpcMethodHandler[Any, Any] = make(
         wrap(implementation),
         request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
         response_serializer=_serialise,
     )
+    return handler
 
 
 class GrpcDoor:

@@ -166,11 +166,16 @@ class Child:
             return {}, await getattr(driver, method)()
         if method == "reconcile":
             operation = operation_pb2.Operation.FromString(blob)
-            found = await driver.reconcile(Unsettled(header["verb"], operation, header["evidence"]))
-            return {"effect": int(found.effect), "message": found.message}, found.result
-        run = _Run(self, header["n"], header["operation_id"], header["time_left"])
-        self._runs[header["n"]] = run
+            run = self._run(header["n"], operation.id, 0.0)
+            found = await driver.reconcile(Unsettled(header["verb"], operation, header["evidence"], run.commit_point))
+            card = "" if found.card is None else found.card.SerializeToString().hex()
+            return {"effect": int(found.effect), "message": found.message, "card": card}, found.result
+        run = self._run(header["n"], header["operation_id"], header["time_left"])
         return {}, await getattr(driver, method)(message_from(header, blob), run)
+
+    def _run(self, number: int, operation_id: str, time_left: float) -> _Run:
+        run = self._runs[number] = _Run(self, number, operation_id, time_left)
+        return run
 
     def _load(self, header: dict[str, Any]) -> dict[str, Any]:
         module, _, name = header["factory"].partition(":")

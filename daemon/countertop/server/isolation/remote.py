@@ -9,17 +9,18 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from countertop.sdk.device import Run, Settlement, Unsettled
+from countertop.sdk.device import Evidence, Run, Settlement, Unsettled
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.isolation.child import EXIT_MEMORY
 from countertop.server.isolation.frames import BadFrame, Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
 from countertop.v1 import error_pb2
+from countertop.v1.card_pb2 import CardReport
 from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
 
 __all__ = ["IsolatedDriver"]
@@ -30,6 +31,17 @@ END_SECONDS = 1.0
 """For a cancelled call, for disconnecting, and for the process to end by itself."""
 _READ = 65536
 _CHILD = "countertop.server.isolation.child"
+
+
+class _Recommit:
+    """What a driver may do of a `Run` while it settles an operation."""
+
+    def __init__(self, commit_point: Callable[[str, Evidence], Awaitable[None]]) -> None:
+        self.commit_point = commit_point
+
+    async def instruction(self) -> Message:
+        """Nothing is said to an operation that does not run."""
+        return await asyncio.Future()
 
 
 class IsolatedDriver:
@@ -103,9 +115,11 @@ class IsolatedDriver:
     async def reconcile(self, unsettled: Unsettled) -> Settlement:
         """As the driver finds."""
         header = {"method": "reconcile", "verb": unsettled.verb, "evidence": dict(unsettled.evidence)}
-        frame = await self._ask(header, unsettled.operation.SerializeToString(), "reconcile")
+        run = None if unsettled.commit_point is None else cast("Run", _Recommit(unsettled.commit_point))
+        frame = await self._ask(header, unsettled.operation.SerializeToString(), "reconcile", run)
         result = message_from(frame.header, frame.blob) if "type" in frame.header else None
-        return Settlement(frame.header["effect"], frame.header["message"], result)
+        card = CardReport.FromString(bytes.fromhex(frame.header["card"])) if frame.header["card"] else None
+        return Settlement(frame.header["effect"], frame.header["message"], result, card)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, LinkFault, NoAnswer, ProtocolFault
 from countertop.v1 import error_pb2
+from countertop.v1.card_pb2 import CardReport
 
 __all__ = ["error_from", "error_to", "message_from", "message_type"]
 
@@ -50,6 +51,7 @@ def error_to(error: BaseException) -> dict[str, Any]:
             "reason": int(error.reason),
             "message": error.message,
             "effect": int(error.effect),
+            "card": "" if error.card is None else error.card.SerializeToString().hex(),
             **fields,
         }
     if isinstance(error, CountertopError):
@@ -87,5 +89,6 @@ def error_from(data: dict[str, Any], step: str) -> CountertopError:
         got=data.get("got", ""),
         action=data.get("action", ""),
         effect=data.get("effect", 0),
+        card=CardReport.FromString(bytes.fromhex(data["card"])) if data.get("card") else None,
     )
     return fault

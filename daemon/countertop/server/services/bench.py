@@ -16,6 +16,8 @@ from countertop.v1 import error_pb2
 
 __all__ = ["Bench"]
 
+UNIT_HANDS = ("unplug", "replug", "power_cycle")
+
 
 class Bench(Service):
     """Every verb goes to the emulator's method of that name."""
@@ -28,11 +30,19 @@ class Bench(Service):
 
         async def call(request: Any) -> Message:
             try:
-                return await self._hand(request.device_id, name)(request)
+                hands = [self._hand(device_id, name) for device_id in self._meant(request.device_id, name)]
+                return [await hand(request) for hand in hands][-1]
             except ValueError as error:
                 raise InvalidRequest({descriptor.name: str(error)}) from error
 
         return call
+
+    def _meant(self, device_id: str, name: str) -> list[str]:
+        """The emulated devices that a request means: the power of a whole unit can be taken away and given back."""
+        units = self.terminal.units()
+        if name not in UNIT_HANDS or device_id in self.terminal.runners or device_id not in units:
+            return [device_id]
+        return [item for item in units[device_id] if item in self.terminal.emulators] or units[device_id][:1]
 
     def _hand(self, device_id: str, name: str) -> Callable[[Any], Awaitable[Message]]:
         self.terminal.runner(device_id)

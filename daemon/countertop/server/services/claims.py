@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from countertop.sdk.errors import InvalidRequest
 from countertop.server.services.base import Service
 from countertop.v1 import claim_pb2
 
 __all__ = ["Claims"]
+
+MAX_DEVICES = 16
 
 
 class Claims(Service):
@@ -17,12 +20,25 @@ class Claims(Service):
 
     async def claim(self, request: claim_pb2.ClaimRequest) -> AsyncIterator[claim_pb2.ClaimResponse]:
         """As long as the stream lives."""
-        updates = self.terminal.claims.claim(request)
+        updates = self.terminal.claims.claim(self._with_units(request))
         try:
             async for update in updates:
                 yield update
         finally:
             await updates.aclose()  # type: ignore[attr-defined]
+
+    def _with_units(self, request: claim_pb2.ClaimRequest) -> claim_pb2.ClaimRequest:
+        """The same request with its units' devices. Raises CountertopError(DEVICE_NOT_FOUND), InvalidRequest."""
+        device_ids = list(request.device_ids)
+        for unit_id in dict.fromkeys(request.unit_ids):
+            device_ids += [item for item in self.terminal.unit(unit_id) if item not in device_ids]
+        if not 1 <= len(device_ids) <= MAX_DEVICES:
+            expected = f"expected 1 to {MAX_DEVICES} devices with those of the units, got {len(device_ids)}"
+            raise InvalidRequest({"device_ids": expected})
+        whole = claim_pb2.ClaimRequest()
+        whole.CopyFrom(request)
+        whole.device_ids[:] = device_ids
+        return whole
 
     async def release_claim(self, request: claim_pb2.ReleaseClaimRequest) -> claim_pb2.ReleaseClaimResponse:
         """Give it back."""

@@ -32,7 +32,10 @@ class Devices(Service):
         devices = self.terminal.devices()
         if request.kind:
             devices = [device for device in devices if device.kind == request.kind]
-        return device_pb2.ListDevicesResponse(devices=devices)
+        units: dict[str, device_pb2.Unit] = {}
+        for device in devices:
+            units.setdefault(device.unit, device_pb2.Unit(id=device.unit)).device_ids.append(device.id)
+        return device_pb2.ListDevicesResponse(devices=devices, units=units.values())
 
     async def get_device(self, request: device_pb2.GetDeviceRequest) -> device_pb2.GetDeviceResponse:
         """One device."""
