@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 from countertop.client._bench import Bench
+from countertop.client._card_printers import CardPrinter
+from countertop.client._chip import ChipSession
 from countertop.client._claim import Claim
 from countertop.client._counter import Counter, Operations, connect
 from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
@@ -31,6 +33,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader needs them
     "IdReader",
     "ReceiptPrinter",
     "SignaturePad",
+    "CardPrinter",
+    "ChipSession",
     "OperationHandle",
     "CallOptions",
     "Operations",

@@ -8,11 +8,12 @@ import grpc
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
-from countertop.bench.v1.bench_pb2 import Fault, Output, SignRequest
+from countertop.bench.v1.bench_pb2 import BlankChip, CountCardsResponse, CustomerHabit, Fault, Output, SignRequest
 from countertop.client._devices import find_device
 from countertop.client._stubs import Connection
 from countertop.client.errors import CountertopError, refusal
 from countertop.v1 import device_pb2, error_pb2
+from countertop.v1.card_pb2 import StripeData
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.identity_pb2 import IdentityDocument
 from countertop.v1.ink_pb2 import Ink
@@ -23,6 +24,7 @@ __all__ = ["Bench"]
 READER = device_pb2.DEVICE_KIND_ID_READER
 PAD = device_pb2.DEVICE_KIND_SIGNATURE_PAD
 PRINTER = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
+CARDS = device_pb2.DEVICE_KIND_CARD_PRINTER
 
 
 class Bench:
@@ -66,8 +68,63 @@ class Bench:
         """Press a button of a signature pad, on its screen or beside it."""
         await self._do(PAD, bench_pb2.PressPadButtonRequest(button=button), device_id)
 
+    async def load_cards(
+        self,
+        count: int,
+        device_id: str | None = None,
+        *,
+        stripe: StripeData | None = None,
+        chip: BlankChip | None = None,
+        empty: bool = False,
+    ) -> int:
+        """Put 1 to 500 blanks into a card printer's supply; `empty` takes out those that are there first.
+
+        Returns how many there are now.
+        """
+        request = bench_pb2.LoadCardsRequest(count=count, stripe=stripe, chip=chip, empty=empty)
+        return int((await self._do(CARDS, request, device_id)).count)
+
+    async def load_ribbon(
+        self, device_id: str | None = None, *, kind: str = "", prints: int = 0, absent: bool = False
+    ) -> None:
+        """Put in a ribbon ("YMCKO", "K", …; default the emulator's own) with so many prints left; or take it out."""
+        request = bench_pb2.LoadRibbonRequest(type=kind, prints=prints, absent=absent)
+        await self._do(CARDS, request, device_id)
+
+    async def empty_bin(self, device_id: str | None = None, unit: str = "") -> int:
+        """Empty a bin of a card printer, by default the one for retained cards; how many cards were in it."""
+        return int((await self._do(CARDS, bench_pb2.EmptyBinRequest(unit=unit), device_id)).count)
+
+    async def take_card(self, device_id: str | None = None) -> bool:
+        """Take the card from the exit; False when there was none."""
+        return bool((await self._do(CARDS, bench_pb2.TakeCardRequest(), device_id)).taken)
+
+    async def push_card(
+        self, device_id: str | None = None, *, stripe: StripeData | None = None, chip: BlankChip | None = None
+    ) -> None:
+        """Put a card into the exit: a new one, or the one that lies there."""
+        await self._do(CARDS, bench_pb2.PushCardRequest(stripe=stripe, chip=chip), device_id)
+
+    async def remove_jam(self, device_id: str | None = None) -> bool:
+        """Take out a card that is stuck or was left inside; False when there was none."""
+        return bool((await self._do(CARDS, bench_pb2.RemoveJamRequest(), device_id)).removed)
+
+    async def set_customer(
+        self, habit: CustomerHabit, device_id: str | None = None, *, after: float | None = None
+    ) -> None:
+        """Say what the customer does with cards, `after` so many seconds on the emulator's clock (default 1)."""
+        request = bench_pb2.SetCustomerRequest(habit=habit)
+        if after is not None:
+            request.after.FromNanoseconds(round(after * 1e9))
+        await self._do(CARDS, request, device_id)
+
+    async def count_cards(self, device_id: str | None = None) -> CountCardsResponse:
+        """Where every card is that the emulator ever had."""
+        found: CountCardsResponse = await self._do(CARDS, bench_pb2.CountCardsRequest(), device_id)
+        return found
+
     async def unplug(self, device_id: str) -> None:
-        """Pull the plug: the link breaks, the device loses what it held in memory."""
+        """Pull the plug of a device, or of a whole unit: the link breaks, the device loses what it held in memory."""
         await self._ask(bench_pb2.UnplugRequest(device_id=device_id))
 
     async def replug(self, device_id: str) -> None:
@@ -104,6 +161,14 @@ class Bench:
         """What came out of a printer, oldest first: leave out `skip`, at most `limit` of 1 to 20 (default 1)."""
         request = bench_pb2.GetOutputRequest(skip=skip, limit=limit, text_only=text_only)
         return list((await self._do(PRINTER, request, device_id)).outputs)
+
+    async def last_output(self, device_id: str) -> Output | None:
+        """What came out of a device last, with its pictures; None when nothing has."""
+        total = (await self._ask(bench_pb2.GetOutputRequest(device_id=device_id, text_only=True))).total
+        if not total:
+            return None
+        found = await self.output(device_id, skip=total - 1, limit=1)
+        return found[-1] if found else None
 
     async def _do(self, kind: DeviceKind, request: Any, device_id: str | None) -> Any:
         request.device_id = device_id or await find_device(self._connection, kind, emulated=True)

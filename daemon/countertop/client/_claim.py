@@ -29,13 +29,14 @@ class Claim:
         self,
         connection: Connection,
         device_ids: Sequence[str],
+        unit_ids: Sequence[str],
         label: str,
         wait: float,
         on_handover: OnHandover | None,
         on_queued: Callable[[int, list[str]], object] | None,
     ) -> None:
         self._connection = connection
-        self._request = ClaimRequest(device_ids=device_ids, label=label)
+        self._request = ClaimRequest(device_ids=device_ids, unit_ids=unit_ids, label=label)
         self._request.wait.FromNanoseconds(round(wait * 1e9))
         self._on_handover = on_handover
         self._on_queued = on_queued
@@ -49,7 +50,8 @@ class Claim:
         self.error: CountertopError | None = None
 
     def __repr__(self) -> str:
-        return f"<Claim of {', '.join(self._request.device_ids)} by {self._request.label!r}>"
+        what = ", ".join([*self._request.device_ids, *self._request.unit_ids])
+        return f"<Claim of {what} by {self._request.label!r}>"
 
     async def acquire(self) -> Claim:
         """Wait until it is granted. Raises CountertopError: QUEUE_TIMEOUT, CLAIMED_BY_OTHER, QUEUE_FULL, …"""

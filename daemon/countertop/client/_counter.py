@@ -8,6 +8,7 @@ from typing import TypeAlias, Unpack
 
 from countertop.client._address import default_address
 from countertop.client._bench import Bench
+from countertop.client._card_printers import CardPrinter
 from countertop.client._claim import Claim, OnHandover
 from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
 from countertop.client._operation import CallOptions, OperationHandle, call_options
@@ -27,6 +28,7 @@ from countertop.v1.device_pb2 import (
     ResetDeviceResponse,
     ResetDeviceResult,
     Terminal,
+    Unit,
     WatchEventsRequest,
     WatchEventsResponse,
 )
@@ -139,6 +141,10 @@ class Counter:
         request = device_pb2.ListDevicesRequest(kind=kind or device_pb2.DEVICE_KIND_UNSPECIFIED)
         return list((await self._connection.ask(request)).devices)
 
+    async def units(self) -> list[Unit]:
+        """The boxes that hold the devices."""
+        return list((await self._connection.ask(device_pb2.ListDevicesRequest())).units)
+
     async def device(self, device_id: str) -> Device:
         """One device. Raises NotFound."""
         device: Device = (await self._connection.ask(device_pb2.GetDeviceRequest(device_id=device_id))).device
@@ -147,17 +153,20 @@ class Counter:
     def claim(
         self,
         *device_ids: str,
+        units: Iterable[str] = (),
         label: str,
         wait: float = 30.0,
         on_handover: OnHandover | None = None,
         on_queued: Callable[[int, list[str]], object] | None = None,
     ) -> Claim:
-        """The right to use devices alone, all or none, for `async with`; waits up to `wait` s (0 to 600) for them.
+        """The right to use devices, and those of `units`, alone, all or none, for `async with`.
+
+        Waits up to `wait` s (0 to 600) for them.
 
         `label` is shown to others. `on_handover` is called with the label of somebody who waits, and returns whether
         to yield; without it the daemon's policy decides. `on_queued` is told the position and the holders' labels.
         """
-        return Claim(self._connection, device_ids, label, wait, on_handover, on_queued)
+        return Claim(self._connection, device_ids, tuple(units), label, wait, on_handover, on_queued)
 
     async def claims(self) -> list[ClaimInfo]:
         """Claims that stand or wait."""
@@ -189,6 +198,10 @@ class Counter:
     def signature_pad(self, device_id: str | None = None) -> SignaturePad:
         """A signature pad; without an id, the terminal's only one, looked up at the first call."""
         return SignaturePad(self._connection, device_id)
+
+    def card_printer(self, device_id: str | None = None) -> CardPrinter:
+        """A card printer; without an id, the terminal's only one, looked up at the first call."""
+        return CardPrinter(self._connection, device_id)
 
     async def check_health(
         self,

@@ -38,7 +38,7 @@ from countertop.v1.signature_pad_pb2 import (
     VerifySignatureResponse,
 )
 
-__all__ = ["IdReader", "ReceiptPrinter", "SignaturePad", "find_device"]
+__all__ = ["DeviceFace", "IdReader", "ReceiptPrinter", "SignaturePad", "find_device"]
 
 ReadHandle: TypeAlias = OperationHandle[ReadResponse, ReadResult]
 PrintHandle: TypeAlias = OperationHandle[PrintResponse, PrintResult]
@@ -66,7 +66,9 @@ async def find_device(connection: Connection, kind: DeviceKind, *, emulated: boo
     )
 
 
-class _Face:
+class DeviceFace:
+    """What the faces of all kinds have in common."""
+
     kind: DeviceKind
 
     def __init__(self, connection: Connection, device_id: str | None) -> None:
@@ -80,7 +82,7 @@ class _Face:
         return self._device_id
 
 
-class IdReader(_Face):
+class IdReader(DeviceFace):
     """Reads identity documents."""
 
     kind = device_pb2.DEVICE_KIND_ID_READER
@@ -130,7 +132,7 @@ class IdReader(_Face):
         return OperationHandle(self._connection, request, self.device_id)
 
 
-class ReceiptPrinter(_Face):
+class ReceiptPrinter(DeviceFace):
     """Prints receipts."""
 
     kind = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
@@ -203,7 +205,7 @@ class CaptureOptions(CallOptions, total=False):
     """No signature file."""
 
 
-class SignaturePad(_Face):
+class SignaturePad(DeviceFace):
     """Lets people sign."""
 
     kind = device_pb2.DEVICE_KIND_SIGNATURE_PAD

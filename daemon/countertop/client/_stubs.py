@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from countertop.bench.v1 import bench_pb2
 from countertop.client.errors import ConnectionLost, CountertopError, InvalidRequest, refusal, translate
 from countertop.v1 import (
+    card_printer_pb2,
     claim_pb2,
     device_pb2,
     error_pb2,
@@ -59,6 +60,7 @@ _FILES: tuple[FileDescriptor, ...] = tuple(
         id_reader_pb2,
         receipt_printer_pb2,
         signature_pad_pb2,
+        card_printer_pb2,
         bench_pb2,
     )
 )
@@ -150,6 +152,10 @@ class Connection:
         finally:
             call.cancel()  # gRPC does not, when a call is merely dropped
 
+    def exchange(self, kind: type[Any]) -> Any:
+        """The call of a method with streams both ways, by the type of its requests."""
+        return self._callable(kind)(metadata=self._metadata)
+
     @property
     def _channel(self) -> grpc.aio.Channel:
         """Made at the first call: a channel belongs to the event loop that runs then."""
@@ -164,17 +170,21 @@ class Connection:
         if size > SEND_BYTES:
             sentence = f"The request has {size} bytes; the daemon takes {MAX_MESSAGE_BYTES} at most."
             raise refusal(InvalidRequest, error_pb2.REASON_INVALID_REQUEST, sentence)
+        return self._callable(type(request))(request, metadata=self._metadata)
+
+    def _callable(self, kind: type[Any]) -> Any:
         channel = self._channel
-        kind = type(request)
         if kind not in self._callables:
-            method = method_of(request)
+            method = _METHODS[kind]
             make: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
+            if method.client_streaming:
+                make = channel.stream_stream
             self._callables[kind] = make(
                 f"/{method.containing_service.full_name}/{method.name}",
                 request_serializer=kind.SerializeToString,
                 response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
             )
-        return self._callables[kind](request, metadata=self._metadata)
+        return self._callables[kind]
 
     def _explain_cancel(self) -> None:
         """Closing the channel cancels its calls; that must not look as if somebody had cancelled the task."""

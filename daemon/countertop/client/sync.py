@@ -13,15 +13,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from countertop.client import _bench, _claim, _counter, _devices, _operation
+from countertop.client import _bench, _card_printers, _chip, _claim, _counter, _devices, _operation
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
 
 __all__ = [
     "Bench",
+    "CardPrinter",
+    "ChipSession",
     "Claim",
     "Counter",
     "IdReader",
@@ -226,6 +228,61 @@ class SignaturePad(_Blocking[_devices.SignaturePad]):
     verify = _waiting(_devices.SignaturePad.verify)
 
 
+class CardPrinter(_Blocking[_card_printers.CardPrinter]):
+    """Makes cards."""
+
+    kind = _card_printers.CardPrinter.kind
+    device_id = _waiting(_card_printers.CardPrinter.device_id)
+    issue = _waiting(_card_printers.CardPrinter.issue)
+    start_issue = _starting(_card_printers.CardPrinter.start_issue)
+    encode_stripe = _waiting(_card_printers.CardPrinter.encode_stripe)
+    read_stripe = _waiting(_card_printers.CardPrinter.read_stripe)
+    move = _waiting(_card_printers.CardPrinter.move)
+    inventory = _waiting(_card_printers.CardPrinter.inventory)
+    begin_exchange = _waiting(_card_printers.CardPrinter.begin_exchange)
+    end_exchange = _waiting(_card_printers.CardPrinter.end_exchange)
+    preview = _waiting(_card_printers.CardPrinter.preview)
+
+    def chip(
+        self,
+        *,
+        issue: str = "",
+        contactless: bool = False,
+        protocols: Iterable[int] = (),
+        **options: Unpack[_operation.CallOptions],
+    ) -> ChipSession:
+        """Talk to the chip of the card inside, for `with`; or, with `issue`, of a card that waits at its chip step."""
+        face = self._face.chip(issue=issue, contactless=contactless, protocols=protocols, **options)
+        return ChipSession(self._loop, face)
+
+
+class ChipSession(_Blocking[_chip.ChipSession]):
+    """An exchange of APDUs: `with printer.chip() as chip: chip.transmit(b"...")`."""
+
+    transmit = _waiting(_chip.ChipSession.transmit)
+    reset = _waiting(_chip.ChipSession.reset)
+
+    @property
+    def atr(self) -> bytes:
+        """The chip's last answer to reset, 2 to 33 bytes."""
+        return self._face.atr
+
+    @property
+    def protocol(self) -> int:
+        """0 or 1, for T=0 or T=1."""
+        return self._face.protocol
+
+    def __enter__(self) -> ChipSession:
+        self._loop.run(self._face.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._loop.closed:
+            self._loop.run(self._face.__aexit__(kind, error, trace))
+
+
 class Claim(_Blocking[_claim.Claim]):
     """The right to use devices alone: `with counter.claim("printer", label="counter 3") as claim:`."""
 
@@ -275,10 +332,19 @@ class Bench(_Blocking[_bench.Bench]):
     power_cycle = _waiting(_bench.Bench.power_cycle)
     sign = _waiting(_bench.Bench.sign)
     press_pad_button = _waiting(_bench.Bench.press_pad_button)
+    load_cards = _waiting(_bench.Bench.load_cards)
+    load_ribbon = _waiting(_bench.Bench.load_ribbon)
+    empty_bin = _waiting(_bench.Bench.empty_bin)
+    take_card = _waiting(_bench.Bench.take_card)
+    push_card = _waiting(_bench.Bench.push_card)
+    remove_jam = _waiting(_bench.Bench.remove_jam)
+    set_customer = _waiting(_bench.Bench.set_customer)
+    count_cards = _waiting(_bench.Bench.count_cards)
     faults = _waiting(_bench.Bench.faults)
     inject_fault = _waiting(_bench.Bench.inject_fault)
     clear_fault = _waiting(_bench.Bench.clear_fault)
     output = _waiting(_bench.Bench.output)
+    last_output = _waiting(_bench.Bench.last_output)
 
 
 class Counter(_Blocking[_counter.Counter]):
@@ -322,9 +388,14 @@ class Counter(_Blocking[_counter.Counter]):
         """A signature pad; without an id, the terminal's only one, looked up at the first call."""
         return SignaturePad(self._loop, self._face.signature_pad(device_id))
 
+    def card_printer(self, device_id: str | None = None) -> CardPrinter:
+        """A card printer; without an id, the terminal's only one, looked up at the first call."""
+        return CardPrinter(self._loop, self._face.card_printer(device_id))
+
     def claim(
         self,
         *device_ids: str,
+        units: Iterable[str] = (),
         label: str,
         wait: float = 30.0,
         on_handover: Callable[[str], bool] | None = None,
@@ -333,13 +404,16 @@ class Counter(_Blocking[_counter.Counter]):
         """The right to use devices alone, for `with`; the callbacks are called in the counter's own thread."""
 
         async def make() -> _claim.Claim:
-            return self._face.claim(*device_ids, label=label, wait=wait, on_handover=on_handover, on_queued=on_queued)
+            return self._face.claim(
+                *device_ids, units=units, label=label, wait=wait, on_handover=on_handover, on_queued=on_queued
+            )
 
         return Claim(self._loop, self._loop.run(make()))
 
     claims = _waiting(_counter.Counter.claims)
     terminal = _waiting(_counter.Counter.terminal)
     devices = _waiting(_counter.Counter.devices)
+    units = _waiting(_counter.Counter.units)
     device = _waiting(_counter.Counter.device)
     check_health = _waiting(_counter.Counter.check_health)
     start_check_health = _starting(_counter.Counter.start_check_health)
