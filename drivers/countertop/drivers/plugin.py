@@ -42,4 +42,10 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             factory="countertop.drivers.hid_digitizer.driver:HidDigitizer",
             description="Pen digitizers that say in HID's own words what they send, and ePad signature pads",
         ),
+        DriverSpec(
+            name="evolis",
+            kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
+            factory="countertop.drivers.evolis.driver:EvolisPrinter",
+            description="Evolis card printers and issuers",
+        ),
     )

@@ -1,0 +1,1 @@
+"""Evolis card printers: escape commands over USB printer class or TCP."""

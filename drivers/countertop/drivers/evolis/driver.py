@@ -1,0 +1,289 @@
+"""Evolis card printers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, Literal, cast
+
+from pydantic import Field
+
+from countertop.drivers.evolis.bitmaps import compress, density, one_bit, packed, panels_of_sides
+from countertop.drivers.evolis.models import UNKNOWN, Model, model_of
+from countertop.drivers.evolis.protocol import bitmap, reason_of
+from countertop.drivers.evolis.session import MAGNETIC, MOVE, Session
+from countertop.drivers.evolis.status import Ribbon, Watcher, units_of
+from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, Options
+from countertop.sdk.cards import CardImage, CardPrinter, CardSight, Planes
+from countertop.sdk.links import TcpLink, UsbBulkLink, UsbIpBulkLink
+from countertop.v1 import card_pb2, card_printer_pb2, device_pb2, error_pb2
+from countertop.v1.card_pb2 import CardPlace, Coercivity, StripeData
+
+__all__ = ["EvolisOptions", "EvolisPrinter"]
+
+WIDTH, HEIGHT, DPI = 1016, 648, 300
+WAKE = b"\r" + b"\0" * 32
+"""Ends a command that was cut off; NULs between commands are padding."""
+QUIET_SECONDS = 0.1
+_KIOSK = (("Psmgr", 2), ("Pcim", "F"), ("Pcem", "I"), ("Pneab", "E"), ("Pcrm", "D"), ("Pbc", "A", "D"))
+"""What a bank's issuer sends when it starts: anti-jam, feed from the feeder, eject to the bezel, do not eject after
+printing, reject tray, bezel."""
+_DESKTOP = (("Pcim", "F"), ("Pneab", "E"), ("Pcrm", "D"))
+_STATES = {
+    "READ": card_printer_pb2.TRACK_STATE_READ,
+    "BLANK": card_printer_pb2.TRACK_STATE_BLANK,
+    "DAMAGED": card_printer_pb2.TRACK_STATE_DAMAGED,
+}
+
+
+class EvolisOptions(Options):
+    """Options of an Evolis printer. Those that are not given are the model's."""
+
+    levels: Literal[32, 64, 128] = 128
+    """Steps of each colour that are sent."""
+    fed_counter: Literal["", "p", "c", "a", "m", "n", "l"] = "c"
+    """Which of its counters (`Rco`) counts cards that were fed; the guide does not explain them. Empty for none."""
+    sentinels: bool = False
+    """Send start and end sentinels with the data of a track, for firmware that does not add them by itself."""
+    print_seconds: float = Field(default=90.0, ge=5, le=600)
+    """How long the last panel of a side may take."""
+    exit: bool | None = None
+    duplex: bool | None = None
+    contact: bool | None = None
+    contactless: bool | None = None
+
+
+class EvolisPrinter(CardPrinter):
+    """Prints, encodes and moves cards by escape commands in host error mode."""
+
+    name = "evolis"
+    links = (TcpLink, UsbBulkLink, UsbIpBulkLink)
+    options_type = EvolisOptions
+
+    def __init__(self, url: LinkUrl, options: Options) -> None:
+        super().__init__(url, options)
+        self._options = cast("EvolisOptions", options)
+        self._model: Model = UNKNOWN
+        self._ribbon = Ribbon("", None, None, absent=True)
+        self._link: ByteLink | None = None
+        self._open_session: Session | None = None
+        self._watcher: Watcher | None = None
+
+    @property
+    def _session(self) -> Session:
+        assert self._open_session is not None, "connected"
+        return self._open_session
+
+    @property
+    def _eyes(self) -> Watcher:
+        assert self._watcher is not None, "connected"
+        return self._watcher
+
+    @property
+    def capabilities(self) -> device_pb2.CardPrinterCapabilities:
+        """By model, ribbon and link."""
+        model, panels = self._model, self._ribbon.panels
+        return device_pb2.CardPrinterCapabilities(
+            width=WIDTH,
+            height=HEIGHT,
+            dpi=DPI,
+            color=set("ymc") <= set(panels),
+            black="k" in panels,
+            overlay="o" in panels,
+            levels=self._options.levels,
+            duplex=model.duplex,
+            tracks=model.tracks,
+            stripe_verified=True,
+            contact=model.contact and "chip" in self.url.query,
+            contactless=model.contactless and "chip_contactless" in self.url.query,
+            exit=model.exit,
+            accepts=model.exit,
+            locates=True,
+            units=units_of(model),
+        )
+
+    async def connect(self) -> device_pb2.DeviceInfo:
+        """Open the link, end what a host before left half-said, and ask the printer who it is."""
+        self._link = await self.open_link()
+        self._open_session = session = Session(self._link)
+        await self._wake(self._link)
+        await session.do("Pem", 2)
+        firmware, serial, model = [await session.ask(name) for name in ("Rfv", "Rsn", "Rtp")]
+        self._model = self._chosen(model_of(model))
+        self._watcher = Watcher(session, self._model, self._options.fed_counter)
+        await self._prepare()
+        self._ribbon = await self._eyes.ribbon()
+        return device_pb2.DeviceInfo(
+            vendor="Evolis", model=model, serial=serial, firmware=firmware, card_printer=self.capabilities
+        )
+
+    async def _wake(self, link: ByteLink) -> None:
+        """Whatever the printer still has to say to the host before is not for us."""
+        await link.send(WAKE)
+        while True:
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await link.receive()
+            except TimeoutError:
+                return
+
+    def _chosen(self, model: Model) -> Model:
+        given = self._options
+        return Model(
+            model.name,
+            exit=model.exit if given.exit is None else given.exit,
+            duplex=model.duplex if given.duplex is None else given.duplex,
+            contact=model.contact if given.contact is None else given.contact,
+            contactless=model.contactless if given.contactless is None else given.contactless,
+            tracks=model.tracks,
+        )
+
+    async def _prepare(self) -> None:
+        """The settings of a start; one that the firmware does not know is not missed."""
+        for name, *parameters in _KIOSK if self._model.exit else _DESKTOP:
+            reply = await self._session.ask(str(name), *parameters)
+            if reason_of(reply) not in (None, error_pb2.REASON_NOT_SUPPORTED):
+                self._session.check(reply, str(name))
+
+    async def disconnect(self) -> None:
+        """Close the link."""
+        if self._link is not None:
+            await self._link.close()
+
+    async def look(self) -> CardSight:
+        """Sensors and counters."""
+        return await self._eyes.look()
+
+    async def clear(self) -> None:
+        """Drop bitmaps and the status line of a job that was cut off."""
+        await self._session.ask("Scs")
+        await self._session.ask("Wcb", "k")
+        self._eyes.forget()
+
+    # --- moving ----------------------------------------------------------------------------------------------------
+
+    async def feed(self, supply: str) -> None:
+        """From the feeder to the print head."""
+        await self._session.do("Si", seconds=MOVE)
+
+    async def move(self, place: CardPlace) -> None:
+        """By what the reference says of each way; a card at the bezel is taken in first."""
+        at = (await self._eyes.look()).place
+        if at == card_pb2.CARD_PLACE_NONE:
+            raise DeviceFault(error_pb2.REASON_NO_CARD_INSIDE, step="move")
+        if at == card_pb2.CARD_PLACE_EXIT:
+            await self._session.do("Sib", seconds=MOVE)
+        ways: dict[CardPlace, Any] = {
+            card_pb2.CARD_PLACE_PRINT: lambda: self._session.do("Si", seconds=MOVE),
+            card_pb2.CARD_PLACE_CONTACT: lambda: self._session.do("Sis", seconds=MOVE),
+            card_pb2.CARD_PLACE_CONTACTLESS: lambda: self._session.do("Sic", seconds=MOVE),
+            card_pb2.CARD_PLACE_RETAIN_BIN: self._retain,
+        }
+        ways[card_pb2.CARD_PLACE_EXIT if self._model.exit else card_pb2.CARD_PLACE_OUTPUT] = self._put_out
+        if place not in ways:
+            name = CardPlace.Name(place).removeprefix("CARD_PLACE_")
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The printer cannot move a card to {name}.")
+        if at != card_pb2.CARD_PLACE_EXIT or place != card_pb2.CARD_PLACE_PRINT:
+            await ways[place]()
+
+    async def _put_out(self) -> None:
+        """To the bezel, or into the output hopper."""
+        await self._session.do("Ss")
+        await self._session.do("Pneab", "A", 1)
+        await self._session.do("Se", seconds=MOVE)
+        await self._session.do("Pneab", "E")
+
+    async def _retain(self) -> None:
+        """Into the reject bin."""
+        await self._session.do("Pneab", "A", 1)
+        await self._session.do("Pcrm", "D")
+        reply = await self._session.ask("Ser", seconds=MOVE)
+        if reason_of(reply) == error_pb2.REASON_OUTPUT_FULL:  # here it is the bin that is meant
+            raise DeviceFault(error_pb2.REASON_RETAIN_BIN_FULL, step="Ser", expected="OK", got=reply)
+        self._session.check(reply, "Ser")
+        await self._session.do("Pneab", "E")
+
+    async def accept(self) -> bool:
+        """From the bezel to the print head."""
+        if (await self._eyes.look()).place != card_pb2.CARD_PLACE_EXIT:
+            return False
+        await self._session.do("Sib", seconds=MOVE)
+        return True
+
+    # --- stripe ----------------------------------------------------------------------------------------------------
+
+    async def write_stripe(self, stripe: StripeData, coercivity: Coercivity) -> None:
+        """Load the tracks, then write them all."""
+        await self._session.do("Pmc", "l" if coercivity == card_pb2.COERCIVITY_LOW else "h")
+        for track in (1, 2, 3):
+            data = getattr(stripe, f"track{track}")
+            if data:
+                await self._session.do("Dm", track, self._as_sent(track, data))
+        await self._session.do("Smw", seconds=MAGNETIC)
+
+    def _as_sent(self, track: int, data: str) -> str:
+        from countertop.sdk.cards.stripe import with_sentinels
+
+        return with_sentinels(track, data) if self._options.sentinels else data
+
+    async def read_stripe_tracks(self, tracks: Collection[int]) -> card_printer_pb2.ReadStripeResult:
+        """One track after the other."""
+        result = card_printer_pb2.ReadStripeResult(states=[card_printer_pb2.TRACK_STATE_UNSPECIFIED] * 3)
+        for track in sorted(tracks):
+            state, data = await self._read_track(track)
+            result.states[track - 1] = _STATES[state]
+            setattr(result.stripe, f"track{track}", data)
+        return result
+
+    async def _read_track(self, track: int) -> tuple[str, str]:
+        from countertop.sdk.cards.stripe import StripeError, without_sentinels
+
+        reply = await self._session.ask("Smr", track, seconds=MAGNETIC)
+        if reply.upper().startswith(("ERROR MAGN", "ERR READ")):
+            return ("BLANK" if reply.upper() == "ERROR MAGN DATA" else "DAMAGED"), ""
+        self._session.check(reply, "Smr")
+        data = await self._session.ask("Rmb", track)
+        if reason_of(data) is not None:
+            self._session.check(data, "Rmb")
+        if not data or data == "OK":
+            return "BLANK", ""
+        try:
+            return "READ", without_sentinels(track, data) if data[0] in "%;" else data
+        except StripeError:
+            return "DAMAGED", ""
+
+    # --- printing --------------------------------------------------------------------------------------------------
+
+    async def print_card(self, image: CardImage) -> None:
+        """The panels of the front, then of the back."""
+        self._ribbon = await self._eyes.ribbon()
+        front, back = panels_of_sides(self._ribbon.panels)
+        sides = [(side, letters) for side, letters in ((image.front, front), (image.back, back)) if side is not None]
+        panels = [await asyncio.to_thread(self._panels, side, letters) for side, letters in sides]
+        if not any(panels):
+            return
+        await self._session.do("Pr", self._ribbon.panels or "k")
+        await self._session.do("Pneab", "E")
+        await self._session.do("Ss")
+        if image.front is not None:
+            await self._session.do("Sr", seconds=MOVE)
+        for (side, _), made in zip(sides, panels, strict=True):
+            if side is image.back:
+                await self._session.do("Sv", seconds=self._options.print_seconds)
+            for data in made:
+                self._session.check(await self._session.send(data, "bitmap", self._options.print_seconds), "bitmap")
+        await self._session.do("Se", seconds=self._options.print_seconds)
+        self._eyes.forget()
+
+    def _panels(self, planes: Planes, letters: str) -> list[bytes]:
+        """The bitmaps of one side, in the order of the ribbon."""
+        made = []
+        for panel in letters:
+            if panel in "ymc" and planes.rgb is not None:
+                data = packed(density(planes.rgb, panel), self._options.levels)
+                made.append(bitmap("Db", panel, self._options.levels, data=data))
+            plane = {"k": planes.black, "o": planes.overlay}.get(panel)
+            if plane is not None and plane.any():
+                data = compress(one_bit(plane))
+                made.append(bitmap("Dbc", panel, 2, len(data), data=data))
+        return made
