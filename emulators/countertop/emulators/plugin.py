@@ -52,6 +52,13 @@ def countertop_emulators() -> Sequence[EmulatorSpec]:
             factory="countertop.emulators.hid_digitizer.emulator:start",
             description="An ePad signature pad, or a plain pen digitizer, on USB/IP",
         ),
+        EmulatorSpec(
+            name="evolis",
+            kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
+            driver="evolis",
+            factory="countertop.emulators.evolis.emulator:start",
+            description="An Evolis card printer with stripe encoder and chip station, on TCP or USB/IP",
+        ),
     )
 
 

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache, lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
-__all__ = ["glyph", "load_font"]
+from countertop.emulators.core.fonts import load_font
 
-_PLACES = ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+__all__ = ["glyph"]
+
 _INK = 104
-
-
-def _font_file() -> Path:
-    package = find_spec("paperang_p2_fonts_cjk")
-    folders = list(package.submodule_search_locations or ()) if package else []
-    candidates = [Path(os.environ.get("COUNTERTOP_FONT") or "/nonexistent")]
-    candidates += [Path(folder, "fonts", "wqy-microhei.ttc") for folder in folders]
-    for candidate in (*candidates, *map(Path, _PLACES)):
-        if candidate.is_file():
-            return candidate
-    raise OSError("the emulated printer has no font: run `pip install 'countertop[receipt]'` or set COUNTERTOP_FONT")
-
-
-@cache
-def load_font(size: int) -> Any:
-    """The outline font at a size. Raises OSError that says how to get one."""
-    from PIL import ImageFont
-
-    path = _font_file()
-    return ImageFont.truetype(str(path), size, index=1 if path.name == "wqy-microhei.ttc" else 0)
 
 
 @lru_cache(maxsize=4096)

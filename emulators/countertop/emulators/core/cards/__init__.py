@@ -1,0 +1,1 @@
+"""Cards and the machines that move them: what emulated card printers have in common."""

@@ -1,0 +1,1 @@
+"""Emulated Evolis card printers."""

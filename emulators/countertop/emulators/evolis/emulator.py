@@ -1,0 +1,211 @@
+"""An Evolis printer on TCP or USB/IP, with its bench."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import quote
+
+from countertop.bench.v1 import bench_pb2 as bench
+from countertop.emulators.core.bus import Bus, TcpBus
+from countertop.emulators.core.cards.bench import CardBench
+from countertop.emulators.core.cards.card import Blank, Card
+from countertop.emulators.core.cards.contacts import CHIP_FAULTS, Contacts
+from countertop.emulators.core.cards.machine import JAM_FAULTS, CardMachine, Habit, Station
+from countertop.emulators.core.cards.ribbon import RIBBONS, Ribbon
+from countertop.emulators.core.clock import Clock
+from countertop.emulators.core.faults import FaultBoard
+from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
+from countertop.emulators.core.options import Table, address, check_options, flag, number, one_of, text, whole
+from countertop.emulators.core.usb.device import UsbDescriptors
+from countertop.emulators.core.usb.printer_class import BUSY, ERROR, PAPER_EMPTY, READY, UsbPrinterBus
+from countertop.emulators.evolis.device import DEVICE_FAULTS, Device
+from countertop.emulators.evolis.models import MODELS
+from countertop.emulators.evolis.state import State
+
+__all__ = ["EvolisEmulator", "start"]
+
+VENDOR, PRODUCT = 0x0F49, 0x0A00
+"""The product is a Zenius; those of other models are not known."""
+
+
+async def start(options: dict[str, Any]) -> EvolisEmulator:
+    """Start a printer. Options, all of them optional:
+
+    - `model` ("KC200B", for kiosks: bezel and reject bin; or "Primacy": output hopper and reject box);
+    - `tcp`: HOST:PORT to listen on (127.0.0.1 and a free port), or `usbip`: HOST:PORT to be exported at, as bus 1-1;
+    - `chip`: HOST:PORT where the reader at the contact station finds the chip (127.0.0.1 and a free port);
+    - `out`: a directory for NNN-front.png, NNN-back.png and NNN.json of every card that comes out;
+    - `cards` (50): blanks in the feeder, `near_empty` (5), `bin_capacity` (30), `output_capacity` (100);
+    - `ribbon` ("YMCKO"; or YMCKOK, YMCK, KO, K, none), `prints`: how many it is still good for (all);
+    - `duplex` (true), `stripe` ("hico"; "loco" blanks; "none": the printer has no encoder);
+    - `customer` ("takes"; "leaves", "pushes-back"), `customer_seconds` (1): when, on the emulator's clock;
+    - `speed` (1): how fast the clock runs, 0 for instant; `serial` ("10000001"); `seed` (0) of the faults' randomness.
+
+    Raises ValueError that names the option and what was expected; OSError when an address cannot be had.
+    """
+    values = check_options(_OPTIONS, options)
+    if values["tcp"] and values["usbip"]:
+        raise ValueError("usbip: expected either tcp or usbip")
+    emulator = EvolisEmulator(values)
+    await emulator.open()
+    return emulator
+
+
+class EvolisEmulator(CardBench):
+    """A printer that runs. Bench verbs take and return the messages of the bench service."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        clock = Clock(values["speed"])
+        board = FaultBoard((*LINK_FAULTS, *JAM_FAULTS, *CHIP_FAULTS, *DEVICE_FAULTS), clock)
+        machine = CardMachine(
+            clock,
+            board,
+            bin_capacity=values["bin_capacity"],
+            output_capacity=values["output_capacity"],
+            near_empty=values["near_empty"],
+        )
+        super().__init__(board, machine)
+        machine.blank = Blank(high=values["stripe"] != "loco")
+        machine.habit, machine.patience = Habit(values["customer"]), values["customer_seconds"]
+        machine.load(values["cards"])
+        machine.on_gone = self._keep
+        model = MODELS[values["model"]]
+        kind = values["ribbon"]
+        self.state = State(
+            model=model,
+            serial=values["serial"],
+            duplex=model.duplex and values["duplex"],
+            tracks=() if values["stripe"] == "none" else (1, 2, 3),
+            machine=machine,
+            ribbon=None if kind == "none" else Ribbon.full(kind, values["prints"]),
+            board=board,
+        )
+        self.device = Device(
+            self.state, clock, pause=lambda: self._link.pause_reading(), resume=lambda: self._link.resume_reading()
+        )
+        self._link = LinkFaults(self.device, board, clock, Random(values["seed"]))
+        self._bus: Bus = self._link.bind(self._make_bus(values))
+        self._chip_address = values["chip"]
+        self._contacts = Contacts(self._chip, board)
+        self._out = Path(values["out"]) if values["out"] else None
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def _make_bus(self, values: dict[str, Any]) -> Bus:
+        if not values["usbip"]:
+            host, port = values["tcp"] or ("127.0.0.1", 0)
+            return TcpBus(self._link, host, port)
+        host, port = values["usbip"]
+        name = f"Evolis {values['model']}"
+        return UsbPrinterBus(
+            self._link,
+            UsbDescriptors(VENDOR, PRODUCT, manufacturer="Evolis", product=name, serial=values["serial"]),
+            device_id=f"MFG:Evolis;MDL:{values['model']};CLS:PRINTER;",
+            status=self._port_status,
+            reset=self.device.soft_reset,
+            host=host,
+            port=port,
+        )
+
+    def _port_status(self) -> int:
+        machine = self.machine
+        if machine.cover_open or machine.station is Station.JAMMED:
+            return ERROR
+        empty = not machine.counts.supply and machine.station is Station.NONE
+        return (BUSY if self.device.busy else READY) | (PAPER_EMPTY if empty else 0)
+
+    def _chip(self) -> Any:
+        card = self.machine.card
+        return card.chip if card is not None and self.machine.station is Station.CONTACT else None
+
+    @property
+    def link_url(self) -> str:
+        """`tcp://host:port?chip=...` or `usbip://host:port/1-1?chip=...`; the same until `close`."""
+        host, port = self._contacts.address
+        return f"{self._bus.link_url}?chip={quote(f'vpcd://{host}:{port}', safe='')}"
+
+    async def open(self) -> None:
+        """Listen, and make the output directory."""
+        if self._out is not None:
+            self._out.mkdir(parents=True, exist_ok=True)
+        await self._contacts.start(*self._chip_address)
+        try:
+            await self._bus.start()
+        except BaseException:
+            await self._contacts.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop. Safe to call twice."""
+        self._link.unplug()
+        self.device.power_off()
+        self._board.clear()
+        await self._bus.close()
+        await self._contacts.close()
+        await asyncio.gather(*self._writing)
+
+    async def wait_idle(self) -> None:
+        """Wait until all that was received is done."""
+        await self.device.wait_idle()
+
+    async def load_ribbon(self, request: bench.LoadRibbonRequest) -> bench.LoadRibbonResponse:
+        """Put in a ribbon, or take it out."""
+        try:
+            self.state.ribbon = None if request.absent else Ribbon.full(request.type or "YMCKO", request.prints)
+        except ValueError as error:
+            raise ValueError(f"type: {error}") from None
+        return bench.LoadRibbonResponse()
+
+    async def unplug(self, request: bench.UnplugRequest) -> bench.UnplugResponse:
+        """Pull the plug: the link breaks, memory is lost, a card that moves stays where it is."""
+        self._link.unplug()
+        self.device.power_off()
+        return bench.UnplugResponse()
+
+    async def replug(self, request: bench.ReplugRequest) -> bench.ReplugResponse:
+        """Put it back."""
+        self.device.power_on()
+        self._link.replug()
+        return bench.ReplugResponse()
+
+    async def power_cycle(self, request: bench.PowerCycleRequest) -> bench.PowerCycleResponse:
+        """Off and on; the link stays."""
+        self.device.power_cycle()
+        return bench.PowerCycleResponse()
+
+    def _keep(self, card: Card) -> None:
+        if self._out is not None:
+            task = asyncio.create_task(asyncio.to_thread(_write, card, len(self.machine.gone), self._out))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+
+def _write(card: Card, number: int, out: Path) -> None:
+    (out / f"{number:03d}-front.png").write_bytes(card.png())
+    (out / f"{number:03d}-back.png").write_bytes(card.png(back=True))
+    (out / f"{number:03d}.json").write_text(json.dumps(card.describe(), ensure_ascii=False, indent=2), encoding="utf-8")
+
+
+_OPTIONS: Table = {
+    "model": (one_of(MODELS), "KC200B"),
+    "tcp": (address, None),
+    "usbip": (address, None),
+    "chip": (address, ("127.0.0.1", 0)),
+    "out": (text, None),
+    "cards": (whole(0, 500), 50),
+    "near_empty": (whole(0, 500), 5),
+    "bin_capacity": (whole(0, 10_000), 30),
+    "output_capacity": (whole(0, 10_000), 100),
+    "ribbon": (one_of([*RIBBONS, "none"]), "YMCKO"),
+    "prints": (whole(0, 1000), 0),
+    "duplex": (flag, True),
+    "stripe": (one_of(["hico", "loco", "none"]), "hico"),
+    "customer": (one_of([habit.value for habit in Habit]), "takes"),
+    "customer_seconds": (number(0, 600), 1.0),
+    "speed": (number(0, 1000), 1.0),
+    "serial": (text, "10000001"),
+    "seed": (whole(0, 2**32), 0),
+}
