@@ -69,7 +69,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 for device in message.get("snapshot", {}).get("devices", [changed] if changed else []):
                     if device["state"] == "DEVICE_STATE_READY":
                         ready.add(device["id"])
-                if ready == {"id-reader", "receipt-printer", "signature-pad"}:
+                if ready == {"id-reader", "receipt-printer", "signature-pad", "card-printer"}:
                     break
             watch.terminate()
         yield address
@@ -180,7 +180,7 @@ def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_devices_are_listed_for_programs_and_for_people(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json", "--address", address]) == 0
     devices = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [device["id"] for device in devices] == ["id-reader", "receipt-printer", "signature-pad"]
+    assert [device["id"] for device in devices] == ["id-reader", "receipt-printer", "signature-pad", "card-printer"]
     assert all(device["emulated"] for device in devices)
     assert main(["devices", "--address", address]) == 0
     told = capsys.readouterr().out
@@ -319,7 +319,7 @@ def test_ctrl_c_cancels_a_print_that_waits_and_is_too_late_for_one_that_began(ad
     assert first.returncode == 130
 
 
-@pytest.mark.parametrize("device", ["id-reader", "receipt-printer", "signature-pad"])
+@pytest.mark.parametrize("device", ["id-reader", "receipt-printer", "signature-pad", "card-printer"])
 def test_health_and_reset_tell_how_a_device_is(device: str, address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["health", device, "--address", address]) == 0
     assert "healthy" in capsys.readouterr().out

@@ -54,9 +54,16 @@ def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -
         "verify",
         "print",
         "take-paper",
+        "issue-card",
+        "card-made",
     ]
     assert {step["state"] for step in left["steps"]} == {"SUCCEEDED"}
-    assert [step["step"] for step in left["steps"] if "operation_id" in step] == ["read-card", "sign", "print"]
+    assert [step["step"] for step in left["steps"] if "operation_id" in step] == [
+        "read-card",
+        "sign",
+        "print",
+        "issue-card",
+    ]
     assert left["confirmation"] == "PROCESS_ID"
     assert (out / "receipt.png").read_bytes().startswith(PNG)
     assert (out / "photo.png").read_bytes().startswith(PNG)
@@ -65,6 +72,19 @@ def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -
     assert (out / "signature.svg").read_text(encoding="utf-8").startswith("<svg")
     assert "Lay the document on the reader." in told
     assert "Sign on the pad." in told
+    assert "Take the card." in told
+
+
+def test_the_card_of_the_visit_bears_the_customers_photo(visit: tuple[Path, str]) -> None:
+    from PIL import Image, ImageStat
+
+    with Image.open(visit[0] / "card-front.png") as front, Image.open(visit[0] / "photo.png") as photo:
+        assert front.size == (1011, 638)
+        printed = front.convert("RGB").crop((745, 145, 940, 390)).resize((40, 50))
+        wanted = photo.convert("RGB").resize((40, 50))
+    difference = sum(abs(a - b) for a, b in zip(ImageStat.Stat(printed).mean, ImageStat.Stat(wanted).mean, strict=True))
+    assert difference < 45
+    assert (visit[0] / "card-back.png").read_bytes().startswith(PNG)
 
 
 def test_the_signature_file_of_the_visit_is_about_its_document(

@@ -96,7 +96,8 @@ def test_it_listens_on_a_socket_and_on_loopback_at_the_same_time(tmp_path):
                     response_deserializer=device_pb2.ListDevicesResponse.FromString,
                 )
                 devices = get(device_pb2.ListDevicesRequest(), timeout=10).devices
-                assert [device.id for device in devices] == ["id-reader", "receipt-printer", "signature-pad"]
+                ids = ["id-reader", "receipt-printer", "signature-pad", "card-printer"]
+                assert [device.id for device in devices] == ids
 
 
 def test_a_configuration_with_a_mistake_never_half_starts(tmp_path):

@@ -28,6 +28,11 @@ PROMPTS = {
     "CLOSE_COVER": "Close the cover.",
     "OPEN_COVER": "Open the cover.",
     "SIGN": "Sign on the pad.",
+    "TAKE_CARD": "Take the card.",
+    "INSERT_CARD": "Put the card in.",
+    "LOAD_CARDS": "Fill the supply of cards.",
+    "CHANGE_RIBBON": "Change the ribbon.",
+    "EMPTY_BIN": "Empty the bin.",
 }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORDS", "Hands"]
 
-WORDS = {
+WORDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "insert-card": ("insert_card", "InsertCardRequest", {}),
     "remove-card": ("remove_card", "RemoveCardRequest", {}),
     "open-cover": ("open_cover", "OpenCoverRequest", {}),
@@ -24,6 +24,12 @@ WORDS = {
     "accept": ("press_pad_button", "PressPadButtonRequest", {"button": "PAD_BUTTON_ACCEPT"}),
     "clear": ("press_pad_button", "PressPadButtonRequest", {"button": "PAD_BUTTON_CLEAR"}),
     "cancel": ("press_pad_button", "PressPadButtonRequest", {"button": "PAD_BUTTON_CANCEL"}),
+    "load-cards": ("load_cards", "LoadCardsRequest", {"count": 50}),
+    "load-ribbon": ("load_ribbon", "LoadRibbonRequest", {}),
+    "empty-bin": ("empty_bin", "EmptyBinRequest", {}),
+    "take-card": ("take_card", "TakeCardRequest", {}),
+    "push-card": ("push_card", "PushCardRequest", {}),
+    "remove-jam": ("remove_jam", "RemoveJamRequest", {}),
     "unplug": ("unplug", "UnplugRequest", {}),
     "replug": ("replug", "ReplugRequest", {}),
     "power-cycle": ("power_cycle", "PowerCycleRequest", {}),

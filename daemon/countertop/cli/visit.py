@@ -1,4 +1,6 @@
-"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is signed and printed."""
+"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is signed and printed, and a bank
+card is issued.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,26 @@ from countertop.cli.document import save_photo, show_document
 from countertop.cli.follow import PROMPTS
 from countertop.cli.output import Refused, word
 from countertop.client.errors import OutcomeUncertain
-from countertop.v1 import device_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1 import card_pb2, device_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1.card_pb2 import StripeData
 from countertop.v1.signature_pad_pb2 import PAD_BUTTON_ACCEPT, SignDocument
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from countertop.client import Bench, Counter
+    from countertop.v1.identity_pb2 import IdentityDocument
     from countertop.v1.receipt_pb2 import Receipt
 
-__all__ = ["PAD", "PRINTER", "READER", "Visit"]
+__all__ = ["CARDS", "PAD", "PRINTER", "READER", "Visit"]
 
 READER = "id-reader"
 PRINTER = "receipt-printer"
 PAD = "signature-pad"
+CARDS = "card-printer"
+DESIGN = Path(__file__).parent / "designs" / "bank-card.yaml"
+CARD_NUMBER = "9999 0000 0000 0000"
+"""Invented: no bank's numbers begin so."""
 _READY_SECONDS = 30.0
 _READY = (device_pb2.DEVICE_STATE_READY, device_pb2.DEVICE_STATE_ATTENTION)
 
@@ -62,14 +70,17 @@ class Visit:
     async def run(self, receipt: Receipt) -> None:
         """The whole visit; pictures and the signature file are saved on the way."""
         async with self._step("ready", "The devices of the terminal get ready"):
-            await self._until_ready({READER, PRINTER, PAD})
-        await self._read_card()
+            await self._until_ready({READER, PRINTER, PAD, CARDS})
+        document = await self._read_card()
         async with self._step("remove-card", "The customer takes the card back"):
             await self._counter.bench.remove_card(READER)
         await self._sign(await self._preview(receipt))
         await self._print(receipt)
         async with self._step("take-paper", "The paper that came out of the printer"):
             await self._take_paper()
+        await self._issue_card(document)
+        async with self._step("card-made", "The card that the customer took"):
+            await self._show_card()
 
     def save(self) -> None:
         """Write `visit.json`."""
@@ -90,7 +101,7 @@ class Visit:
                 f"Not ready after {_READY_SECONDS:g} s: {', '.join(sorted(missing))}.", "Look at: countertop doctor"
             ) from None
 
-    async def _read_card(self) -> None:
+    async def _read_card(self) -> IdentityDocument:
         async with self._step("read-card", "The teller reads the customer's card") as step:
             handle = self._counter.id_reader(READER).start_read(photo=True, timeout=30.0)
             step.operation_id = handle.id
@@ -106,6 +117,7 @@ class Visit:
         show_document(document, self._console)
         if save_photo(document, self._out / "photo.png"):
             self._saved("photo.png")
+        return document
 
     async def _preview(self, receipt: Receipt) -> bytes:
         """The receipt as a PNG file."""
@@ -174,6 +186,35 @@ class Visit:
         if not outputs or not outputs[0].finished:
             raise Refused("The printer says that it printed, but no receipt was cut off.")
         self._save("receipt.png", outputs[0].image.data)
+
+    async def _issue_card(self, document: IdentityDocument) -> None:
+        """A card with the customer's name and photo; the customer takes it."""
+        from countertop.cli.card_file import read_design
+
+        data: dict[str, str | bytes] = {"name": document.person.name, "number": CARD_NUMBER, "expiry": "12/31"}
+        if document.photo.image.data:
+            data["photo"] = document.photo.image.data
+        stripe = StripeData(track2=f"{CARD_NUMBER.replace(' ', '')}=31122010000000000000")
+        async with self._step("issue-card", "A bank card is made and handed over") as step:
+            handle = self._counter.card_printer(CARDS).start_issue(read_design(DESIGN), data, stripe=stripe)
+            step.operation_id = handle.id
+            prompted = False
+            async for update in handle:
+                if update.HasField("moved"):
+                    movement = word(card_pb2.CardMovement, update.moved.movement, "CARD_MOVEMENT_")
+                    self._console.print(f"    the card was {movement.lower()}")
+                prompt = word(operation_pb2.PromptKind, update.operation.prompt, "PROMPT_KIND_")
+                if prompt == "TAKE_CARD" and not prompted:
+                    prompted = True
+                    self._console.print(f"    prompt: [bold]{PROMPTS[prompt]}[/]")
+            await handle.result()
+
+    async def _show_card(self) -> None:
+        made = await self._counter.bench.last_output(CARDS)
+        if made is None or not made.finished:
+            raise Refused("The printer says that it made a card, but none came out.")
+        self._save("card-front.png", made.image.data)
+        self._save("card-back.png", made.back.data)
 
     def _save(self, name: str, data: bytes) -> None:
         (self._out / name).write_bytes(data)

@@ -67,6 +67,33 @@ async def _press(counter: Counter, args: argparse.Namespace) -> int:
     return 0
 
 
+async def _load_cards(counter: Counter, args: argparse.Namespace) -> int:
+    say(f"{await counter.bench.load_cards(args.count, args.device, empty=args.empty)} cards are in the supply")
+    return 0
+
+
+async def _load_ribbon(counter: Counter, args: argparse.Namespace) -> int:
+    await counter.bench.load_ribbon(args.device, kind=args.type, prints=args.prints, absent=args.absent)
+    return 0
+
+
+async def _customer(counter: Counter, args: argparse.Namespace) -> int:
+    from countertop.bench.v1 import bench_pb2
+
+    habit = getattr(bench_pb2, f"CUSTOMER_HABIT_{args.habit.upper().replace('-', '_')}")
+    await counter.bench.set_customer(habit, args.device, after=args.after)
+    return 0
+
+
+async def _count_cards(counter: Counter, args: argparse.Namespace) -> int:
+    found = await counter.bench.count_cards(args.device)
+    if args.json:
+        json_line(found)
+    else:
+        say(", ".join(f"{field.name} {getattr(found, field.name)}" for field in found.DESCRIPTOR.fields))
+    return 0
+
+
 async def _fault(counter: Counter, args: argparse.Namespace) -> int:
     await counter.bench.inject_fault(
         args.device, args.fault, after_bytes=args.after_bytes, times=args.times, duration=args.seconds
@@ -103,6 +130,10 @@ async def _output(counter: Counter, args: argparse.Namespace) -> int:
             path = args.save / f"output-{output.number}.png"
             path.write_bytes(output.image.data)
             say(str(path))
+            if output.back.data:
+                back = args.save / f"output-{output.number}-back.png"
+                back.write_bytes(output.back.data)
+                say(str(back))
         elif args.json:
             json_line(output)
         else:
@@ -130,7 +161,15 @@ _VERBS: dict[str, tuple[Verb, str]] = {
     "load-paper": (_load_paper, "load paper, or take it out"),
     "sign": (_sign, "write on a signature pad"),
     "press": (_press, "press a button of a signature pad"),
-    "unplug": (_plain("unplug"), "pull the plug"),
+    "load-cards": (_load_cards, "fill the supply of a card printer"),
+    "load-ribbon": (_load_ribbon, "put in a ribbon, or take it out"),
+    "empty-bin": (_plain("empty_bin"), "empty the bin for retained cards"),
+    "take-card": (_plain("take_card"), "take the card from the exit"),
+    "push-card": (_plain("push_card"), "put a card into the exit"),
+    "remove-jam": (_plain("remove_jam"), "take out a card that is stuck or was left inside"),
+    "customer": (_customer, "say what the customer does with cards that are presented"),
+    "count-cards": (_count_cards, "count every card that the emulator ever had"),
+    "unplug": (_plain("unplug"), "pull the plug, of a device or a whole unit"),
     "replug": (_plain("replug"), "put it back"),
     "power-cycle": (_plain("power_cycle"), "switch the device off and on"),
     "fault": (_fault, "make a fault happen"),
@@ -161,6 +200,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--seed", type=count(0, 2**32 - 1), default=0, metavar="N", help="of invented handwriting")
     sign.add_argument("--speed", type=float, metavar="X", help="1 is the hand's own, 0 as fast as it goes (default: 1)")
     sign.add_argument("--stop-after", type=count(1, 2**31), default=0, metavar="N", help="lift the pen after N points")
+    made["load-cards"].add_argument("count", type=count(0, 500), metavar="N", help="how many")
+    made["load-cards"].add_argument("--empty", action="store_true", help="take out those that are there first")
+    ribbon = made["load-ribbon"]
+    ribbon.add_argument("--type", default="", help="YMCKO, YMCKOK, K, KO (default: the emulator's own)")
+    ribbon.add_argument("--prints", type=count(1, 1000), default=0, metavar="N", help="prints left (default: full)")
+    ribbon.add_argument("--absent", action="store_true", help="take the ribbon out instead")
+    made["customer"].add_argument("habit", choices=("takes", "leaves", "pushes-back"))
+    made["customer"].add_argument("--after", type=seconds, metavar="S", help="after this time (default: 1)")
+    add_json(made["count-cards"])
     made["press"].add_argument("button", choices=("accept", "clear", "cancel"))
     fault = made["fault"]
     fault.add_argument("fault", metavar="NAME", help="from `countertop bench faults DEVICE`")

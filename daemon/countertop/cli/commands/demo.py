@@ -32,8 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "demo has a daemon of its own",
     )
     parser.epilog = (
-        "It leaves photo.png, document.png, pad.png, signature.png, signature.svg, signature.json, receipt.png and "
-        "visit.json. Everything in it is invented; no hardware is used."
+        "It leaves photo.png, document.png, pad.png, signature.png, signature.svg, signature.json, receipt.png, "
+        "card-front.png, card-back.png and visit.json. Everything in it is invented; no hardware is used."
     )
 
 

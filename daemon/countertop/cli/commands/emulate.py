@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["configure", "run"]
 
+_SAME_NAMES = ("pty", "tcp", "usbip", "model", "cards", "ribbon", "speed")
+"""Arguments that are emulators' options."""
 _POLL_SECONDS = 0.25
 """How often the folder of `--out` is looked at."""
 
@@ -37,7 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     topaz = kinds.add_parser("topaz", help="a Topaz signature pad on a pty")
     topaz.add_argument("--model", help="the pad's model (default: the emulator's own choice)")
     digitizer = kinds.add_parser("hid-digitizer", help="an ePad signature pad on USB/IP")
-    for usb in (stu, digitizer):
+    evolis = kinds.add_parser("evolis", help="an Evolis card printer on TCP or USB/IP")
+    evolis.add_argument("--tcp", metavar="HOST:PORT", help="listen there; port 0 takes a free one (the default)")
+    evolis.add_argument("--model", help="KC200B with a bezel for the customer, or Primacy (default: KC200B)")
+    _card_machine(evolis)
+    for usb in (stu, digitizer, evolis):
         usb.add_argument(
             "--usbip", metavar="HOST:PORT", help="serve USB/IP there; port 0 takes a free one (the default)"
         )
@@ -49,6 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'It runs until Ctrl-C (exit code 0). Connect your own software, or a daemon with `link = "..."`. Hands on it: '
         f"a line on standard input with one of {', '.join(WORDS)}."
     )
+
+
+def _card_machine(parser: argparse.ArgumentParser) -> None:
+    """What all card printers have."""
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where each card is written as PNG and JSON")
+    parser.add_argument("--cards", type=int, help="blanks in the feeder (default: 50)")
+    parser.add_argument("--ribbon", help="YMCKO, YMCKOK, KO, K, ... or none (default: YMCKO)")
+    parser.add_argument("--speed", type=float, help="how many times as fast as a real one it works; 0 for at once")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    options = {name: value for name in ("pty", "tcp", "usbip", "model") if (value := getattr(args, name, None))}
+    options = {name: value for name in _SAME_NAMES if (value := getattr(args, name, None)) is not None}
     if args.emulator == "sdt":
         options["card"] = not args.no_card
     if getattr(args, "out", None):
