@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from random import SystemRandom
 
-from tests.faults.lab import Lab, Report
+from tests.faults.daemon import Report
+from tests.faults.lab import Lab
 
 
 async def run(kills: int, seed: int, lanes: int, only: str, progress: bool) -> Report:

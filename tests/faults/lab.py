@@ -6,35 +6,23 @@ After each round the paper that came out is compared with what the journal and t
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import signal
 import time
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from countertop.bench.v1 import bench_pb2 as bench
-from countertop.client import ConnectionLost, CountertopError, connect
+from countertop.client import CountertopError
 from countertop.emulators.escpos.emulator import EscPosEmulator, start
-from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
-from tests.faults.points import POINTS, RECOVERY_POINTS, serve_until_killed
+from countertop.v1 import error_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
+from tests.faults.daemon import CANCELLED, FAILED, FINAL, HANG_SECONDS, SUCCEEDED, UNCERTAIN, DaemonLab, Report
 
-__all__ = ["Lab", "Report", "Verdict"]
+__all__ = ["Lab", "Verdict"]
 
-SUCCEEDED = operation_pb2.OPERATION_STATE_SUCCEEDED
-FAILED = operation_pb2.OPERATION_STATE_FAILED
-UNCERTAIN = operation_pb2.OPERATION_STATE_UNCERTAIN
-CANCELLED = operation_pb2.OPERATION_STATE_CANCELLED
-FINAL = (SUCCEEDED, FAILED, UNCERTAIN, CANCELLED)
-READY = (device_pb2.DEVICE_STATE_READY, device_pb2.DEVICE_STATE_ATTENTION)
-HANG_SECONDS = 60.0
 QUEUE_SECONDS = 5.0
 MARK = "补打"
 MISFORTUNES = ("none",) * 5 + ("disconnect", "unplug", "power", "cover", "paper")
@@ -108,54 +96,14 @@ class Verdict:
         return self.paper
 
 
-@dataclass
-class Report:
-    """What a run found."""
-
-    kills: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    uncertain: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    unhit: Counter[str] = field(default_factory=Counter)
-    recoveries: list[float] = field(default_factory=list)
-    """Seconds from each kill to the daemon's next answer."""
-
-    def add(self, round_name: str, verdict: Verdict) -> None:
-        """Take in one receipt."""
-        operation = verdict.operation
-        if operation is None:
-            self.outcomes["never reached the daemon"] += 1
-        else:
-            state = operation_pb2.OperationState.Name(operation.state).removeprefix("OPERATION_STATE_")
-            effect = error_pb2.PhysicalEffect.Name(operation.physical_effect).removeprefix("PHYSICAL_EFFECT_")
-            self.outcomes[f"{state} {effect}"] += 1
-            if operation.state == SUCCEEDED and not verdict.confirmed:
-                self.outcomes["of those merely written"] += 1
-            if operation.state == UNCERTAIN:
-                lines = f"{len(verdict.paper)} of {verdict.lines} lines on paper"
-                self.uncertain.append(f"{round_name}: {lines}; {operation.failure.message}")
-        self.problems += [f"{round_name} {verdict.token}: {problem}; {verdict}" for problem in verdict.problems()]
-
-
-class Lab:
+class Lab(DaemonLab):
     """One printer with one daemon after the other. `async with Lab(folder) as lab: await lab.round(seed)`."""
 
     def __init__(self, folder: Path, report: Report) -> None:
-        self._folder = folder
-        self._report = report
-        self._printer: EscPosEmulator | None = None
-        self._daemon: BaseProcess | None = None
-        self._orders: Any = None
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(
-            [
-                "tests.faults.points",
-                "countertop.server.app",
-                "countertop.server.config_file",
-                "countertop.server.services.receipt_printers",
-                "countertop.drivers.escpos.driver",
-            ]
+        super().__init__(
+            folder, report, ("countertop.server.services.receipt_printers", "countertop.drivers.escpos.driver")
         )
+        self._printer: EscPosEmulator | None = None
         self._skip = 0
 
     async def __aenter__(self) -> Lab:
@@ -171,42 +119,6 @@ class Lab:
         assert self._printer is not None
         await self._printer.close()
 
-    # -- the daemon --
-
-    @property
-    def _alive(self) -> BaseProcess:
-        assert self._daemon is not None
-        return self._daemon
-
-    def _start_daemon(self, point: str = "", count: int = 1) -> None:
-        theirs, self._orders = self._context.Pipe(duplex=False)
-        arguments = (self._folder / "countertop.toml", self._folder / "log", theirs, point, count)
-        self._daemon = self._context.Process(target=serve_until_killed, args=arguments)
-        self._daemon.start()
-        theirs.close()
-
-    def _kill(self) -> None:
-        self._alive.kill()
-        self._alive.join()
-        self._orders.close()
-
-    async def _died(self, seconds: float) -> bool:
-        """Whether the daemon dies in so many seconds."""
-        process, loop = self._alive, asyncio.get_running_loop()
-        gone = asyncio.Event()
-        loop.add_reader(process.sentinel, gone.set)
-        try:
-            async with asyncio.timeout(seconds):
-                await gone.wait()
-        except TimeoutError:
-            return False
-        finally:
-            loop.remove_reader(process.sentinel)
-        process.join()
-        assert process.exitcode == -signal.SIGKILL, f"the daemon ended by itself: {process.exitcode}"
-        self._orders.close()
-        return True
-
     # -- a round --
 
     async def round(self, name: str) -> None:
@@ -221,66 +133,16 @@ class Lab:
                 Verdict(uuid.UUID(int=rng.getrandbits(128)).hex[:8], rng.randint(1, 30), self._interruption(rng))
                 for _ in range(rng.randint(1, 3))
             ]
-            at_random = rng.random() < 0.25
-            point, count = rng.choice(POINTS), rng.choice((1, 1, 1, 2, 3, 5))
-            if not at_random:
-                self._orders.send((point, count))
+            point = self._arm(rng)
             misfortune = asyncio.create_task(self._misfortune(rng))
             prints = [asyncio.create_task(self._print(counter, verdict, rng.random())) for verdict in verdicts]
-            await self._let_die(rng, "at random" if at_random else point, prints)
-            died = time.monotonic()
-            if rng.random() < 0.3:
-                self._start_daemon(rng.choice(RECOVERY_POINTS), rng.choice((1, 1, 2)))
-                if await self._died(rng.uniform(0.3, 1.5)):
-                    self._report.kills["during recovery"] += 1
-                else:
-                    self._kill()
-                    self._report.kills["at random, in recovery"] += 1
-            self._start_daemon()
+            died = await self._die_and_recover(rng, point, prints)
             await misfortune
             await self._mended(counter)
             self._report.recoveries.append(time.monotonic() - died)
             await self._ended(counter, verdicts, prints)
         for verdict in verdicts:
-            self._report.add(f"round {name}", verdict)
-
-    async def _let_die(self, rng: Random, point: str, prints: list[asyncio.Task[None]]) -> None:
-        if point == "at random":
-            await self._died(rng.uniform(0.0, 0.4))
-            self._kill()
-            self._report.kills[point] += 1
-            return
-        ended = asyncio.gather(*prints, return_exceptions=True)
-        death = asyncio.create_task(self._died(HANG_SECONDS))
-        await asyncio.wait({asyncio.ensure_future(asyncio.shield(ended)), death}, return_when=asyncio.FIRST_COMPLETED)
-        if not death.done():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(death), 0.05)
-        if death.done():
-            assert death.result()
-            self._report.kills[point] += 1
-            return
-        death.cancel()
-        await asyncio.wait({death})
-        self._kill()
-        self._report.unhit[point] += 1
-        self._report.kills["idle"] += 1
-
-    @staticmethod
-    def _interruption(rng: Random) -> int:
-        return rng.choice(receipt_printer_pb2.Interruption.values())
-
-    @asynccontextmanager
-    async def _client(self) -> AsyncIterator[Any]:
-        async with connect(f"unix:{self._folder}/lab.sock", patience=20.0) as counter:
-            async with asyncio.timeout(20):
-                while True:  # the daemon may not listen yet
-                    try:
-                        await counter.terminal()
-                        break
-                    except ConnectionLost:
-                        await asyncio.wait({asyncio.create_task(self._died(0.02))})
-            yield counter
+            self._add(f"round {name}", verdict)
 
     async def _print(self, counter: Any, verdict: Verdict, chance: float) -> None:
         """One receipt; a few clients hang up on the way."""
@@ -393,8 +255,21 @@ class Lab:
         await printer.clear_fault(bench.ClearFaultRequest())
         await printer.close_cover(bench.CloseCoverRequest())
         await printer.load_paper(bench.LoadPaperRequest())
-        async with asyncio.timeout(HANG_SECONDS):
-            async for response in counter.watch():
-                devices = [*response.snapshot.devices, response.event.device_changed]
-                if any(device.state in READY for device in devices):
-                    return
+        await self._until_ready(counter)
+
+    def _add(self, round_name: str, verdict: Verdict) -> None:
+        """Take one receipt into the report."""
+        operation = verdict.operation
+        self._report.count(operation)
+        if operation is not None and operation.state == SUCCEEDED and not verdict.confirmed:
+            self._report.outcomes["of those merely written"] += 1
+        if operation is not None and operation.state == UNCERTAIN:
+            lines = f"{len(verdict.paper)} of {verdict.lines} lines on paper"
+            self._report.uncertain.append(f"{round_name}: {lines}; {operation.failure.message}")
+        self._report.problems += [
+            f"{round_name} {verdict.token}: {problem}; {verdict}" for problem in verdict.problems()
+        ]
+
+    @staticmethod
+    def _interruption(rng: Random) -> int:
+        return rng.choice(receipt_printer_pb2.Interruption.values())
