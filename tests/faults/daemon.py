@@ -149,14 +149,19 @@ class DaemonLab:
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Any]:
         async with connect(f"unix:{self._folder}/lab.sock", patience=20.0) as counter:
-            async with asyncio.timeout(20):
-                while True:  # the daemon may not listen yet
-                    try:
-                        await counter.terminal()
-                        break
-                    except ConnectionLost:
-                        await asyncio.wait({asyncio.create_task(self._died(0.02))})
+            await self._until_it_answers(counter)
             yield counter
+
+    async def _until_it_answers(self, counter: Any) -> None:
+        """The daemon may not listen yet."""
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await counter.terminal()
+                except ConnectionLost:
+                    await asyncio.wait({asyncio.create_task(self._died(0.02))})
+                else:
+                    return
 
     async def _until_ready(self, counter: Any) -> None:
         async with asyncio.timeout(HANG_SECONDS):

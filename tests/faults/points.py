@@ -17,6 +17,10 @@ from typing import Any
 __all__ = ["POINTS", "RECOVERY_POINTS", "serve_until_killed"]
 
 
+CUSTOMER_SECONDS = 1.0
+"""How long a customer may still take a card after the daemon has come back: shorter than in life."""
+
+
 class Trigger:
     """Kills this process when the armed point is passed for the n-th time from then on."""
 
@@ -81,6 +85,7 @@ def _consumes(record: Any, *args: Any) -> bool:
 
 
 def _lay_points() -> None:
+    from countertop.sdk.cards import recovery
     from countertop.sdk.links import TcpLink
     from countertop.server import terminal
     from countertop.server.journal.batch import Batch
@@ -95,6 +100,7 @@ def _lay_points() -> None:
     _before(terminal.Terminal, "commit", "commit asked")
     _after_await(terminal.Terminal, "commit", "commit on disk")
     _after_await(TcpLink, "send", "bytes sent")
+    recovery.TAKE_SECONDS = CUSTOMER_SECONDS
     _before(Batch, "write", "journal begins to write")
     _after(Batch, "write", "journal has written")
     _after(OperationRun, "progress", "blocks confirmed")

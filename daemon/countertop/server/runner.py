@@ -206,6 +206,7 @@ class DeviceRunner:
     def reset(self, record: OperationRecord) -> None:
         """End what runs, committed or not, connect anew, then reset before all else. Raises as `submit`."""
         self.submit(record, first=True)
+        self._fresh = False  # a link that broke unnoticed since is not what a reset should meet
         if self._running is not None:
             self._interrupt(self._running, error_pb2.REASON_RESET_BY_REQUEST)
 

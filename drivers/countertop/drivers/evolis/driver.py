@@ -13,7 +13,7 @@ from countertop.drivers.evolis.models import UNKNOWN, Model, model_of
 from countertop.drivers.evolis.protocol import bitmap, reason_of
 from countertop.drivers.evolis.session import MAGNETIC, MOVE, Session
 from countertop.drivers.evolis.status import Ribbon, Watcher, units_of
-from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, Options
+from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, NoAnswer, Options
 from countertop.sdk.cards import CardImage, CardPrinter, CardSight, Planes
 from countertop.sdk.links import TcpLink, UsbBulkLink, UsbIpBulkLink
 from countertop.v1 import card_pb2, card_printer_pb2, device_pb2, error_pb2
@@ -25,6 +25,11 @@ WIDTH, HEIGHT, DPI = 1016, 648, 300
 WAKE = b"\r" + b"\0" * 32
 """Ends a command that was cut off; NULs between commands are padding."""
 QUIET_SECONDS = 0.1
+WAKE_SECONDS = 1.5
+FILL = b"\0" * 16384
+LONGEST_BITMAP = 700_000
+HOST_MODE = 2
+"""`Pem`: the printer answers every command, errors are the host's."""
 _KIOSK = (("Psmgr", 2), ("Pcim", "F"), ("Pcem", "I"), ("Pneab", "E"), ("Pcrm", "D"), ("Pbc", "A", "D"))
 """What a bank's issuer sends when it starts: anti-jam, feed from the feeder, eject to the bezel, do not eject after
 printing, reject tray, bezel."""
@@ -106,8 +111,7 @@ class EvolisPrinter(CardPrinter):
         """Open the link, end what a host before left half-said, and ask the printer who it is."""
         self._link = await self.open_link()
         self._open_session = session = Session(self._link)
-        await self._wake(self._link)
-        await session.do("Pem", 2)
+        await self._wake(self._link, session)
         firmware, serial, model = [await session.ask(name) for name in ("Rfv", "Rsn", "Rtp")]
         self._model = self._chosen(model_of(model))
         self._watcher = Watcher(session, self._model, self._options.fed_counter)
@@ -117,9 +121,25 @@ class EvolisPrinter(CardPrinter):
             vendor="Evolis", model=model, serial=serial, firmware=firmware, card_printer=self.capabilities
         )
 
-    async def _wake(self, link: ByteLink) -> None:
-        """Whatever the printer still has to say to the host before is not for us."""
+    async def _wake(self, link: ByteLink, session: Session) -> None:
+        """Whatever the printer still has to say to the host before is not for us. One that waits for the rest of a
+        bitmap takes everything for pixels: it is given as many as it may want.
+        """
         await link.send(WAKE)
+        await self._let_it_finish(link)
+        try:
+            reply = await session.ask("Pem", HOST_MODE, seconds=WAKE_SECONDS)
+        except NoAnswer:
+            async with asyncio.timeout(MOVE):
+                for _ in range(LONGEST_BITMAP // len(FILL) + 1):
+                    await link.send(FILL)
+                await link.send(WAKE)
+                await self._let_it_finish(link)
+            reply = await session.ask("Pem", HOST_MODE)
+        session.check(reply, "Pem")
+
+    @staticmethod
+    async def _let_it_finish(link: ByteLink) -> None:
         while True:
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
@@ -152,11 +172,21 @@ class EvolisPrinter(CardPrinter):
 
     async def look(self) -> CardSight:
         """Sensors and counters."""
+        await self._keep_mode()
         return await self._eyes.look()
+
+    async def _keep_mode(self) -> None:
+        """A printer that was switched off and on has forgotten its settings, and does not answer commands."""
+        mode = await self._session.ask("Rem")
+        if reason_of(mode) is None and not mode.startswith(str(HOST_MODE)):
+            await self._session.do("Pem", HOST_MODE)
+            await self._prepare()
 
     async def clear(self) -> None:
         """Drop bitmaps and the status line of a job that was cut off."""
+        await self._keep_mode()
         await self._session.ask("Scs")
+        await self._session.ask("Ss")
         await self._session.ask("Wcb", "k")
         self._eyes.forget()
 
@@ -172,7 +202,7 @@ class EvolisPrinter(CardPrinter):
         if at == card_pb2.CARD_PLACE_NONE:
             raise DeviceFault(error_pb2.REASON_NO_CARD_INSIDE, step="move")
         if at == card_pb2.CARD_PLACE_EXIT:
-            await self._session.do("Sib", seconds=MOVE)
+            await self._take_in()
         ways: dict[CardPlace, Any] = {
             card_pb2.CARD_PLACE_PRINT: lambda: self._session.do("Si", seconds=MOVE),
             card_pb2.CARD_PLACE_CONTACT: lambda: self._session.do("Sis", seconds=MOVE),
@@ -207,8 +237,15 @@ class EvolisPrinter(CardPrinter):
         """From the bezel to the print head."""
         if (await self._eyes.look()).place != card_pb2.CARD_PLACE_EXIT:
             return False
-        await self._session.do("Sib", seconds=MOVE)
+        await self._take_in()
         return True
+
+    async def _take_in(self) -> None:
+        """From the bezel; the customer may be quicker."""
+        reply = await self._session.ask("Sib", seconds=MOVE)
+        if reason_of(reply) is not None and (await self._eyes.look()).place == card_pb2.CARD_PLACE_NONE:
+            raise DeviceFault(error_pb2.REASON_NO_CARD_INSIDE, step="Sib", expected="OK", got=reply)
+        self._session.check(reply, "Sib")
 
     # --- stripe ----------------------------------------------------------------------------------------------------
 
