@@ -79,7 +79,7 @@ class Tokenizer:
         """The commands that are complete now."""
         self._buffer += data
         while True:
-            before = len(self._buffer)
+            before = (len(self._buffer), self._overlong)
             if self._head is not None:
                 command = self._bitmap(self._head)
             elif self._overlong:
@@ -89,7 +89,7 @@ class Tokenizer:
                 command = self._text()
             if command is not None:
                 yield command
-            elif len(self._buffer) == before:
+            elif (len(self._buffer), self._overlong) == before:
                 return
 
     def _bitmap(self, head: Command) -> Command | None:
