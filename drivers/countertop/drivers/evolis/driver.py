@@ -295,22 +295,28 @@ class EvolisPrinter(CardPrinter):
         """The panels of the front, then of the back."""
         self._ribbon = await self._eyes.ribbon()
         front, back = panels_of_sides(self._ribbon.panels)
-        sides = [(side, letters) for side, letters in ((image.front, front), (image.back, back)) if side is not None]
-        panels = [await asyncio.to_thread(self._panels, side, letters) for side, letters in sides]
-        if not any(panels):
+        fronts = await self._bitmaps(image.front, front)
+        backs = await self._bitmaps(image.back, back)
+        if not fronts and not backs:
             return
         await self._session.do("Pr", self._ribbon.panels or "k")
         await self._session.do("Pneab", "E")
         await self._session.do("Ss")
-        if image.front is not None:
+        if fronts:
             await self._session.do("Sr", seconds=MOVE)
-        for (side, _), made in zip(sides, panels, strict=True):
-            if side is image.back:
-                await self._session.do("Sv", seconds=self._options.print_seconds)
-            for data in made:
-                self._session.check(await self._session.send(data, "bitmap", self._options.print_seconds), "bitmap")
+            await self._send(fronts)
+        if backs:
+            await self._session.do("Sv", seconds=self._options.print_seconds)
+            await self._send(backs)
         await self._session.do("Se", seconds=self._options.print_seconds)
         self._eyes.forget()
+
+    async def _send(self, bitmaps: list[bytes]) -> None:
+        for data in bitmaps:
+            self._session.check(await self._session.send(data, "bitmap", self._options.print_seconds), "bitmap")
+
+    async def _bitmaps(self, planes: Planes | None, letters: str) -> list[bytes]:
+        return [] if planes is None else await asyncio.to_thread(self._panels, planes, letters)
 
     def _panels(self, planes: Planes, letters: str) -> list[bytes]:
         """The bitmaps of one side, in the order of the ribbon."""
