@@ -34,6 +34,8 @@ NAMES = (
     "usbip",
     "ink",
     "card_design",
+    "card_encode",
+    "card_issue",
 )
 PACKAGES = ("countertop", "grpcio", "protobuf", "pydantic", "python-escpos", "pillow", "numpy")
 

@@ -12,9 +12,11 @@ __all__ = ["countertop_drivers"]
 def countertop_drivers() -> list[DriverSpec]:
     """All of them."""
     reader, printer = device_pb2.DEVICE_KIND_ID_READER, device_pb2.DEVICE_KIND_RECEIPT_PRINTER
+    cards = device_pb2.DEVICE_KIND_CARD_PRINTER
     kinds = (
         ("instant-reader", reader, "InstantReader"),
         ("instant-printer", printer, "InstantPrinter"),
+        ("instant-card-printer", cards, "InstantCardPrinter"),
         ("hanging-reader", reader, "HangingReader"),
         ("crashing-reader", reader, "CrashingReader"),
     )

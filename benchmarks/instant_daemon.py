@@ -24,6 +24,7 @@ LINK = "tcp://127.0.0.1:1"
 DEVICES = {
     "id-reader": "instant-reader",
     "receipt-printer": "instant-printer",
+    "card-printer": "instant-card-printer",
     "hanging": "hanging-reader",
     "crashing": "crashing-reader",
 }

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import ClassVar
 
-from countertop.sdk import DeviceFault, IdReader, Link, ReceiptPrinter, Run, TcpLink
-from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, receipt_printer_pb2
+from countertop.drivers.evolis.bitmaps import compress, density, one_bit, packed
+from countertop.sdk import CardPrinter, CardSight, DeviceFault, IdReader, Link, ReceiptPrinter, Run, TcpLink
+from countertop.sdk.cards import CardImage
+from countertop.v1 import (
+    card_pb2,
+    card_printer_pb2,
+    device_pb2,
+    error_pb2,
+    id_reader_pb2,
+    identity_pb2,
+    receipt_printer_pb2,
+)
 
-__all__ = ["CrashingReader", "HangingReader", "InstantPrinter", "InstantReader"]
+__all__ = ["CrashingReader", "HangingReader", "InstantCardPrinter", "InstantPrinter", "InstantReader", "panels_of"]
 
 
 class _Instant:
@@ -91,3 +102,69 @@ class InstantPrinter(_Instant, ReceiptPrinter):
     ) -> receipt_printer_pb2.OpenDrawerResult:
         """Has none."""
         raise DeviceFault(error_pb2.REASON_NOT_SUPPORTED)
+
+
+def panels_of(image: CardImage) -> list[bytes]:
+    """The bitmaps of a card as they go to an Evolis printer."""
+    made = []
+    for planes in (image.front, image.back):
+        if planes is not None and planes.rgb is not None:
+            made += [packed(density(planes.rgb, panel), 128) for panel in "ymc"]
+        for plane in (planes.black, planes.overlay) if planes is not None else ():
+            if plane is not None:
+                made.append(compress(one_bit(plane)))
+    return made
+
+
+class InstantCardPrinter(_Instant, CardPrinter):
+    """Makes a card at once; only its bitmaps are really made."""
+
+    name = "instant-card-printer"
+    capabilities = device_pb2.CardPrinterCapabilities(
+        width=1016,
+        height=648,
+        dpi=300,
+        color=True,
+        black=True,
+        overlay=True,
+        duplex=True,
+        tracks=[1, 2, 3],
+        locates=True,
+    )
+    info = device_pb2.DeviceInfo(
+        vendor="Invented", model="Instant card printer", serial="0000003", firmware="1.0", card_printer=capabilities
+    )
+    _place: card_pb2.CardPlace = card_pb2.CARD_PLACE_NONE
+    _stripe = card_pb2.StripeData()
+
+    async def status(self) -> device_pb2.DeviceStatus:
+        """Is well."""
+        return await CardPrinter.status(self)
+
+    async def look(self) -> CardSight:
+        """Where the card is."""
+        return CardSight(self._place)
+
+    async def feed(self, supply: str) -> None:
+        """A blank is there."""
+        self._place = card_pb2.CARD_PLACE_PRINT
+
+    async def move(self, place: card_pb2.CardPlace) -> None:
+        """It is elsewhere."""
+        self._place = card_pb2.CARD_PLACE_NONE if place == card_pb2.CARD_PLACE_OUTPUT else place
+
+    async def accept(self) -> bool:
+        """Nobody gives one."""
+        return False
+
+    async def write_stripe(self, stripe: card_pb2.StripeData, coercivity: card_pb2.Coercivity) -> None:
+        """Written."""
+        self._stripe = stripe
+
+    async def read_stripe_tracks(self, tracks: Collection[int]) -> card_printer_pb2.ReadStripeResult:
+        """What was written."""
+        return card_printer_pb2.ReadStripeResult(stripe=self._stripe, states=[card_printer_pb2.TRACK_STATE_READ] * 3)
+
+    async def print_card(self, image: CardImage) -> None:
+        """Packed, and gone."""
+        await asyncio.to_thread(panels_of, image)

@@ -9,13 +9,14 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from countertop.v1 import claim_pb2, device_pb2, id_reader_pb2, receipt_printer_pb2
+from countertop.v1 import card_printer_pb2, claim_pb2, device_pb2, id_reader_pb2, receipt_printer_pb2
 
-__all__ = ["CLAIM", "GET_DEVICE", "GET_TERMINAL", "PRINT", "READ", "RELEASE", "WATCH", "Method"]
+__all__ = ["CLAIM", "GET_DEVICE", "GET_TERMINAL", "ISSUE", "PRINT", "READ", "RELEASE", "WATCH", "Method"]
 
 GET_DEVICE = "/countertop.v1.DeviceService/GetDevice"
 GET_TERMINAL = "/countertop.v1.DeviceService/GetTerminal"
 READ = "/countertop.v1.IdReaderService/Read"
+ISSUE = "/countertop.v1.CardPrinterService/IssueCard"
 PRINT = "/countertop.v1.ReceiptPrinterService/Print"
 WATCH = "/countertop.v1.DeviceService/WatchEvents"
 CLAIM = "/countertop.v1.ClaimService/Claim"
@@ -23,7 +24,7 @@ RELEASE = "/countertop.v1.ClaimService/ReleaseClaim"
 
 _SERVICES = {
     service.full_name: service
-    for module in (claim_pb2, device_pb2, id_reader_pb2, receipt_printer_pb2)
+    for module in (card_printer_pb2, claim_pb2, device_pb2, id_reader_pb2, receipt_printer_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 }
 
