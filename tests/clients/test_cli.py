@@ -357,9 +357,21 @@ def test_an_open_cover_is_seen_by_people(address: str, capsys: pytest.CaptureFix
     assert watch.returncode == 130
 
 
-def test_the_example_configuration_is_served(tmp_path: Path) -> None:
-    words = ["--config", str(EXAMPLES / "countertop.toml"), "--listen", f"unix:{tmp_path}/c.sock"]
+@pytest.mark.parametrize("name", ["countertop.toml", "portable-issuer.toml"])
+def test_the_example_configurations_are_served(name: str, tmp_path: Path) -> None:
+    words = ["--config", str(EXAMPLES / name), "--listen", f"unix:{tmp_path}/c.sock"]
     assert end(serve(*words)) == 0
+
+
+def test_a_box_of_several_devices_is_shown_as_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"unix:{tmp_path}/c.sock"
+    daemon = serve("--config", str(EXAMPLES / "portable-issuer.toml"), "--listen", address)
+    try:
+        assert main(["devices", "--address", address]) == 0
+    finally:
+        end(daemon)
+    names = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "issuer" in line]
+    assert names == [["issuer", "unit"], ["├", "issuer-id-reader"], ["└", "issuer-card-printer"]]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -102,7 +103,7 @@ class ChipSession:
             await self._call.write(message)
         except grpc.RpcError as error:
             raise translate(error) from None
-        except grpc.aio.UsageError:  # the call has ended; reading tells how
+        except asyncio.InvalidStateError:  # the call has ended; reading tells how
             await self._answer("")
 
     async def _answer(self, wanted: str) -> ExchangeApdusResponse:
@@ -112,7 +113,6 @@ class ChipSession:
             while True:
                 response = await self._call.read()
                 if response is grpc.aio.EOF:
-                    await self._call  # raises how it ended, where it ended badly
                     raise CountertopError("The daemon ended the exchange.", operation=operation)
                 operation = response.operation
                 if response.WhichOneof("payload") == wanted:

@@ -15,10 +15,20 @@ from countertop.server.operations import OperationRecord
 from countertop.v1 import error_pb2
 from countertop.v1.card_printer_pb2 import EndOfExchange, ExchangeApdusRequest, ExchangeApdusResponse
 
-__all__ = ["ApduExchange"]
+__all__ = ["ApduExchange", "check_command"]
 
 Requests = AsyncIterator[ExchangeApdusRequest]
 _LATER = "expected a command or a reset after the first message"
+
+
+def check_command(command: bytes, field: str) -> None:
+    """What is no command must not cost a card. Raises InvalidRequest."""
+    from countertop.sdk.cards.apdu import parse_command
+
+    try:
+        parse_command(command)
+    except ValueError as error:
+        raise InvalidRequest({field: str(error)}) from None
 
 
 class ApduExchange:
@@ -98,6 +108,8 @@ class ApduExchange:
             what = request.WhichOneof("message")
             if what not in ("command", "reset"):
                 raise InvalidRequest({what or "message": _LATER})
+            if what == "command":
+                check_command(request.command.command, "command.command")
             self._turn.clear()
             if what == "command":
                 self._waits_for = request.command.id

@@ -74,12 +74,15 @@ class EncodeSession(CardSession):
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, "The device writes stripes only while it prints.")
         if request.delivery == card_printer_pb2.CARD_DELIVERY_PRESENT and not has.exit:
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, "The device has no exit.")
+        if request.delivery == card_printer_pb2.CARD_DELIVERY_EJECT and not self.printer.has_output:
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, "The device has no output hopper.")
         sight = await self.look_first()
         self.need_source(self._source, sight.place)
         try:
             await self.take_card(self._source, "", sight.place)
             self.report.stripe = card_pb2.CARD_WORK_BEGUN
             await self.commit("stripe")
+            await self.put(card_pb2.CARD_PLACE_PRINT)
             await write_and_verify(self.printer, request.stripe, request.coercivity)
             self.report.stripe = card_pb2.CARD_WORK_DONE
             if request.delivery == card_printer_pb2.CARD_DELIVERY_PRESENT:

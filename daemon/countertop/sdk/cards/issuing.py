@@ -53,6 +53,7 @@ class IssueSession(CardSession):
             if chip is not None:
                 await chip.close()
         await self._deliver()
+        self._step()
         return IssueCardResult(card=self.report, atr=self._atr)
 
     # --- before anything moves -------------------------------------------------------------------------------------
@@ -83,6 +84,7 @@ class IssueSession(CardSession):
             "a print head": request.HasField("artwork") and not has.width,
             "a way to print the back": bool(design.back.elements) and not has.duplex,
             "an exit": self._delivery == card_printer_pb2.CARD_DELIVERY_PRESENT and not has.exit,
+            "an output hopper": self._delivery == card_printer_pb2.CARD_DELIVERY_EJECT and not self.printer.has_output,
             "more than one job for a card": has.one_pass
             and (
                 self._needs_chip
@@ -125,6 +127,7 @@ class IssueSession(CardSession):
             self._step()
             self.report.stripe = card_pb2.CARD_WORK_BEGUN
             await self.commit("stripe")
+            await self.put(card_pb2.CARD_PLACE_PRINT)
             await write_and_verify(self.printer, request.stripe, request.coercivity)
             self.report.stripe = card_pb2.CARD_WORK_DONE
         if request.HasField("chip") and chip is not None:
@@ -147,6 +150,7 @@ class IssueSession(CardSession):
         if blank.stripe_blank or blank.HasField("stripe_begins"):
             wanted = [number for number in (1, 2, 3) if getattr(blank.stripe_begins, f"track{number}")]
             tracks = list(self.printer.capabilities.tracks) if blank.stripe_blank else wanted
+            await self.put(card_pb2.CARD_PLACE_PRINT)
             found = await self.printer.read_stripe_tracks(tracks)
             for number in tracks:
                 state = found.states[number - 1]

@@ -53,6 +53,7 @@ class MoveSession(CardSession):
             card_printer_pb2.CARD_MOVE_CONTACTLESS: not has.contactless,
             card_printer_pb2.CARD_MOVE_PRESENT: not has.exit,
             card_printer_pb2.CARD_MOVE_ACCEPT: not has.accepts,
+            card_printer_pb2.CARD_MOVE_EJECT: not self.printer.has_output,
         }
         if has.one_pass or lacking.get(request.move, False):
             name = CardMove.Name(request.move).removeprefix("CARD_MOVE_")

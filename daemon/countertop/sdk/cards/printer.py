@@ -158,8 +158,12 @@ class CardPrinter(Device):
         from countertop.sdk.cards.encoding import wanted_tracks
 
         tracks = wanted_tracks(request, self.capabilities)
-        if (await self.look()).place not in INSIDE:
+        place = (await self.look()).place
+        if place not in INSIDE:
             raise DeviceFault(error_pb2.REASON_NO_CARD_INSIDE, step="read stripe")
+        if place != card_pb2.CARD_PLACE_PRINT:  # where stripes are read
+            await self.move(card_pb2.CARD_PLACE_PRINT)
+            self.moved(card_pb2.CARD_MOVEMENT_MOVED, card_pb2.CARD_PLACE_PRINT, run.operation_id)
         return await self.read_stripe_tracks(tracks)
 
     async def move_card(self, request: card_printer_pb2.MoveCardRequest, run: Run) -> card_printer_pb2.MoveCardResult:
@@ -201,6 +205,11 @@ class CardPrinter(Device):
         kinds = {unit.kind for unit in self.capabilities.units}
         retain = card_pb2.CARD_UNIT_KIND_RETAIN in kinds
         return card_pb2.CARD_PLACE_RETAIN_BIN if retain else card_pb2.CARD_PLACE_OUTPUT
+
+    @property
+    def has_output(self) -> bool:
+        """It has an output hopper."""
+        return any(unit.kind == card_pb2.CARD_UNIT_KIND_OUTPUT for unit in self.capabilities.units)
 
     async def open_chip(self, *, contactless: bool = False) -> ChipLink:
         """Open the reader at the station. Raises CountertopError(NOT_SUPPORTED) when none is configured."""
@@ -245,6 +254,8 @@ class CardPrinter(Device):
             elif before in INSIDE or before == card_pb2.CARD_PLACE_JAMMED:
                 self._held = False
                 self.moved(card_pb2.CARD_MOVEMENT_REMOVED, place, operation_id)
+        elif place == card_pb2.CARD_PLACE_EXIT and before not in INSIDE | {place, card_pb2.CARD_PLACE_JAMMED}:
+            self.moved(card_pb2.CARD_MOVEMENT_INSERTED, place, "")
         elif place == card_pb2.CARD_PLACE_JAMMED != before:
             self.moved(card_pb2.CARD_MOVEMENT_JAMMED, place, operation_id)
         elif place not in (before, card_pb2.CARD_PLACE_UNSPECIFIED):

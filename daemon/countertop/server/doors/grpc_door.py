@@ -5,6 +5,7 @@ No generated service code is needed: a new service in a proto costs no line here
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -30,6 +31,10 @@ __all__ = ["GrpcDoor"]
 
 _RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
 """More than a request may have, so that one that is too large is told which field makes it so."""
+BROKEN_SECONDS = 0.1
+"""gRPC tells that a client is gone as the end of its messages first, as if it had half-closed its stream, and only then
+as a cancellation. Who has died must not be taken for one that is done: for so long the cancellation is waited for.
+"""
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
     ("grpc.max_receive_message_length", _RECEIVE_BYTES),
@@ -85,6 +90,7 @@ def _exchange(method: Method) -> Any:
             async for request in requests:
                 check(request)
                 yield request
+            await asyncio.sleep(BROKEN_SECONDS)
 
         async with aclosing(_responses(lambda: method(checked()), context, "")) as responses:
             async for response in responses:

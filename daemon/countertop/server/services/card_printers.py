@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
-from countertop.server.apdu_exchange import ApduExchange
+from countertop.server.apdu_exchange import ApduExchange, check_command
 from countertop.server.operations import OperationRecord, seconds
 from countertop.server.services.base import Service
 from countertop.v1 import card_printer_pb2 as cards
@@ -150,6 +150,8 @@ def check_issue(request: cards.IssueCardRequest) -> None:
             raise InvalidRequest({"chip": "expected script or app"})
         if request.chip.HasField("app"):
             seconds(request.chip.app, "within", 0.0, least=1.0, prefix="chip.app.")
+        for index, item in enumerate(request.chip.script.commands):
+            check_command(item.command, f"chip.script.commands[{index}].command")
     if request.HasField("artwork"):
         from countertop.sdk.cards.artwork import check_artwork
 
