@@ -120,3 +120,8 @@ class ChipSession:
                     return found
         except grpc.RpcError as error:
             raise translate(error, operation) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():  # it is the call that was cancelled, earlier
+                raise CountertopError("The exchange was broken off.", code=grpc.StatusCode.CANCELLED) from None
+            raise

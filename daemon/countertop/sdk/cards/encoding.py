@@ -80,9 +80,9 @@ class EncodeSession(CardSession):
         self.need_source(self._source, sight.place)
         try:
             await self.take_card(self._source, "", sight.place)
+            await self.put(card_pb2.CARD_PLACE_PRINT)
             self.report.stripe = card_pb2.CARD_WORK_BEGUN
             await self.commit("stripe")
-            await self.put(card_pb2.CARD_PLACE_PRINT)
             await write_and_verify(self.printer, request.stripe, request.coercivity)
             self.report.stripe = card_pb2.CARD_WORK_DONE
             if request.delivery == card_printer_pb2.CARD_DELIVERY_PRESENT:

@@ -125,9 +125,9 @@ class IssueSession(CardSession):
         await self._check_blank(chip)
         if request.HasField("stripe"):
             self._step()
+            await self.put(card_pb2.CARD_PLACE_PRINT)
             self.report.stripe = card_pb2.CARD_WORK_BEGUN
             await self.commit("stripe")
-            await self.put(card_pb2.CARD_PLACE_PRINT)
             await write_and_verify(self.printer, request.stripe, request.coercivity)
             self.report.stripe = card_pb2.CARD_WORK_DONE
         if request.HasField("chip") and chip is not None:

@@ -93,6 +93,7 @@ class CardSession:
         """Have a card inside. Raises DeviceFault: CARDS_OUT, CARD_NOT_INSERTED, CARD_JAMMED, …"""
         if source == card_printer_pb2.CARD_SOURCE_INSIDE:
             self.report.place = place
+            await self.commit("move")  # it may be moved from now on, and is put away when it is the wrong one
             return
         if source == card_printer_pb2.CARD_SOURCE_EXIT:
             await self._accept()
@@ -215,7 +216,8 @@ class CardSession:
             return error
         self._note_failed_work()
         sight = await self.printer.look()
-        if sight.place == card_pb2.CARD_PLACE_NONE and not self.report.fed and self._fed_before == sight.fed:
+        never_came = not self.report.place and not self.report.fed and self._fed_before == sight.fed
+        if sight.place == card_pb2.CARD_PLACE_NONE and never_came:
             return self._with_card(error, PHYSICAL_EFFECT_NONE)
         if sight.fed is not None and sight.fed > self._fed_before >= 0 and not self.report.fed:
             self.report.fed = True
@@ -228,6 +230,8 @@ class CardSession:
                 await self._reject(sight.place)
         elif sight.place == card_pb2.CARD_PLACE_JAMMED:
             self.moved(card_pb2.CARD_MOVEMENT_JAMMED, sight.place)
+        else:
+            self.report.place = sight.place  # staff has it, or the device cannot tell
         return self._with_card(error, PHYSICAL_EFFECT_PARTIAL)
 
     async def _reject(self, place: CardPlace) -> None:

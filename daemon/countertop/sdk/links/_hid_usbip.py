@@ -11,7 +11,8 @@ from countertop.sdk.errors import ReportRefused
 from countertop.sdk.links._base import HidInfo, HidLink, LinkUrl
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._reports import CONTROL_SECONDS, FEATURE, OUTPUT, ReportInbox, get_report, set_report
-from countertop.sdk.links._translate import link_fault, translating
+from countertop.sdk.links._translate import link_fault
+from countertop.sdk.links._usbip_import import importing
 from countertop.sdk.links.usbip.connection import UsbIpConnection
 from countertop.sdk.links.usbip.descriptors import Interface, parse_configuration, parse_device_descriptor
 
@@ -44,16 +45,9 @@ class UsbIpHidLink(HidLink):
     @classmethod
     async def open(cls, url: LinkUrl) -> Self:
         """Import the device and find its HID interface. Raises LinkFault(DEVICE_OFFLINE)."""
-        limit = cls.query["connect_timeout"](url.query.get("connect_timeout", "5"))
-        with translating(url, "open", opening=True):
-            async with asyncio.timeout(limit):
-                connection = await UsbIpConnection.open(url.host, url.port, url.path.lstrip("/"))
-                link = cls(url, connection)
-                try:
-                    await link._begin()
-                except BaseException:
-                    connection.close()
-                    raise
+        async with importing(url) as connection:
+            link = cls(url, connection)
+            await link._begin()
         return link
 
     async def _begin(self) -> None:

@@ -10,8 +10,9 @@ from countertop.sdk.links._base import ByteLink, LinkUrl
 from countertop.sdk.links._channel import Inbox
 from countertop.sdk.links._query import SETTINGS
 from countertop.sdk.links._reports import CONTROL_SECONDS
-from countertop.sdk.links._translate import link_fault, translating
+from countertop.sdk.links._translate import link_fault
 from countertop.sdk.links._usb_bulk import BULK_CLASSES, GET_PORT_STATUS, port_status_fault, port_status_of
+from countertop.sdk.links._usbip_import import importing
 from countertop.sdk.links.usbip.connection import UsbIpConnection
 from countertop.sdk.links.usbip.descriptors import Interface, parse_configuration
 
@@ -49,16 +50,9 @@ class UsbIpBulkLink(ByteLink):
     @classmethod
     async def open(cls, url: LinkUrl) -> Self:
         """Import the device and find its interface. Raises LinkFault(DEVICE_OFFLINE)."""
-        limit = cls.query["connect_timeout"](url.query.get("connect_timeout", "5"))
-        with translating(url, "open", opening=True):
-            async with asyncio.timeout(limit):
-                connection = await UsbIpConnection.open(url.host, url.port, url.path.lstrip("/"))
-                link = cls(url, connection)
-                try:
-                    await link._begin()
-                except BaseException:
-                    connection.close()
-                    raise
+        async with importing(url) as connection:
+            link = cls(url, connection)
+            await link._begin()
         return link
 
     async def _begin(self) -> None:

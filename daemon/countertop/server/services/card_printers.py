@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
@@ -28,7 +28,7 @@ class CardPrinters(Service):
     descriptor = cards.DESCRIPTOR.services_by_name["CardPrinterService"]
     kind = device_pb2.DEVICE_KIND_CARD_PRINTER
     default_timeout = 60.0
-    timeouts: ClassVar[dict[str, float]] = {"IssueCard": 180.0, "ExchangeApdus": 120.0}
+    timeouts: ClassVar[Mapping[str, float]] = {"IssueCard": 180.0, "ExchangeApdus": 120.0}
 
     def prepare(self, request: Any) -> Any:
         """What bounds cannot say."""
