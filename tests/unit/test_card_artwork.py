@@ -27,7 +27,7 @@ from countertop.v1.card_design_pb2 import (
 )
 
 BOX = CardBox(width_mm=10, height_mm=10)
-SECRET = "王小明-6222021234567890"
+SECRET = "王小明-9999021234567890"
 PICTURE = card_design_pb2.CARD_FIELD_KIND_PICTURE
 
 
