@@ -138,9 +138,11 @@ def test_each_jam_holds_the_card_until_staff_takes_it_out(fault: str) -> None:
         "jam-output": [cards.eject],
         "jam-retain": [cards.retain],
     }[fault]
+    *before, jams = [cards.feed, *moves]
+    for move in before:
+        move()
     with pytest.raises(MoveError, match="jam"):
-        for move in [cards.feed, *moves]:
-            move()
+        jams()
     assert cards.station is Station.JAMMED
     with pytest.raises(MoveError, match="jam"):
         cards.feed()
