@@ -77,7 +77,7 @@ options = { baud = "fast", unheard_of = 1 }
     assert found[1].startswith("line 3, terminal.colour: ")
     assert found[2].startswith("line 6, listen.addresses: expected unix:/PATH or a loopback HOST:PORT")
     assert (
-        "devices[0].driver: expected one of escpos, evolis, hid-digitizer, sdt, topaz, wacom-stu, got 'nonsense'"
+        "devices[0].driver: expected one of escpos, evolis, hid-digitizer, ipp-card, sdt, topaz, wacom-stu, got 'nonsense'"
         in found
     )
     assert any(problem.startswith("devices[1].options.baud: ") for problem in found)

@@ -48,4 +48,10 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             factory="countertop.drivers.evolis.driver:EvolisPrinter",
             description="Evolis card printers and issuers",
         ),
+        DriverSpec(
+            name="ipp-card",
+            kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
+            factory="countertop.drivers.ipp_card.driver:IppCardPrinter",
+            description="Driverless card printers over IPP",
+        ),
     )

@@ -1,0 +1,1 @@
+"""Card printers that take jobs over IPP, with no driver of their own."""
