@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from countertop.cli.output import complain, word
@@ -60,13 +61,18 @@ class Teller:
         print(sentence, file=sys.stderr, flush=True)
 
 
-async def follow(handle: OperationHandle[Update, Result]) -> Result:
-    """The operation's result. Raises CountertopError when it fails; cancelled, it cancels the operation first."""
+async def follow(
+    handle: OperationHandle[Update, Result], look: Callable[[Update], object] = lambda update: None
+) -> Result:
+    """The operation's result; `look` is shown each update. Raises CountertopError when it fails; cancelled, it cancels
+    the operation first.
+    """
     teller = Teller()
     timer = asyncio.get_running_loop().call_later(_BUSY_SECONDS, lambda: teller.busy(handle.operation))
     try:
-        async for _ in handle:
+        async for update in handle:
             teller(handle.operation)
+            look(update)
         return await handle.result()
     except asyncio.CancelledError:
         await give_up(handle)

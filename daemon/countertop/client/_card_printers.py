@@ -215,8 +215,14 @@ class CardPrinter(DeviceFace):
     async def end_exchange(
         self, counts: Mapping[str, int], *, thresholds: Mapping[str, int] | None = None, by: str = ""
     ) -> CardInventory:
-        """Say how many cards are in which unit now, and take the device back into use."""
+        """Say how many cards are in which unit now, and take the device back into use.
+
+        Raises ValueError for a threshold of a unit without a count.
+        """
         limits = thresholds or {}
+        lacking = sorted(limits.keys() - counts.keys())
+        if lacking:
+            raise ValueError(f"thresholds: expected a count too for {', '.join(lacking)}")
         request = EndCardExchangeRequest(
             device_id=await self.device_id(),
             counts=[

@@ -110,7 +110,7 @@ class Daemon:
         self._hotplug = HotPlug(self.terminal.runners.values())
         self._hotplug.start()
         for runner in self.terminal.runners.values():
-            if runner.view.device.admin_state == device_pb2.ADMIN_STATE_ENABLED:
+            if runner.view.device.admin_state != device_pb2.ADMIN_STATE_DISABLED:  # maintenance ends without a restart
                 runner.start()
 
     async def _start_emulators(self) -> None:

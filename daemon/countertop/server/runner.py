@@ -259,6 +259,8 @@ class DeviceRunner:
         self._fresh = True
         self.on_connected(info)
         self.view.connected(info, status)
+        if not len(self._settling):
+            self.on_rest(status)
         log.info("device %s is ready: %s %s", self.id, info.vendor, info.model)
         return True
 

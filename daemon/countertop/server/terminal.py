@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
@@ -29,7 +30,7 @@ from countertop.server.statistics import DeviceBook
 from countertop.server.times import stamp
 from countertop.server.verbs import Verb
 from countertop.v1 import claim_pb2, device_pb2, error_pb2
-from countertop.v1.card_pb2 import CardUnitCount
+from countertop.v1.card_pb2 import CardPlace, CardUnitCount
 from countertop.v1.card_printer_pb2 import CARD_MOVE_RETAIN, MoveCardRequest
 from countertop.v1.claim_pb2 import ClaimInfo
 from countertop.v1.device_pb2 import DeviceKind, Event
@@ -66,6 +67,8 @@ class Terminal:
             fences=json.loads(journal.fact("fences") or "{}"),
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unsecured: set[str] = set()
+        """Printers that were away when a claim ended: a card that is found in them is still its holder's."""
         self._started = Timestamp()
         stamp(self._started)
 
@@ -94,7 +97,13 @@ class Terminal:
         self.card_books[device_id] = book
         runner.view.on_card = book.moved
         runner.view.on_card_units = book.seen
-        runner.on_rest = book.at_rest
+        runner.on_rest = partial(self._at_rest, runner)
+
+    def _at_rest(self, runner: DeviceRunner, status: device_pb2.DeviceStatus) -> None:
+        self.card_books[runner.id].at_rest(status)
+        if runner.id in self._unsecured:
+            self._unsecured.discard(runner.id)
+            self._secure(runner, status.card.place)
 
     def units(self) -> dict[str, list[str]]:
         """The devices of each unit, in the configuration's order."""
@@ -379,6 +388,7 @@ class Terminal:
                 state=claim.state,
             )
         if claim.state == claim_pb2.CLAIM_STATE_HELD:
+            self._unsecured.difference_update(claim.device_ids)  # the next holder sees to it
             self.journal.put_fact("fences", json.dumps(self.claims.fences))
 
     def _claim_ended(self, device_ids: list[str], token: str) -> None:
@@ -395,8 +405,13 @@ class Terminal:
         running = runner.running
         if running is not None:
             await running.done.wait()
-        place = runner.view.device.status.card.place
-        if place not in HELD_PLACES or runner.view.failure is not None:
+        if runner.view.failure is None:
+            self._secure(runner, runner.view.device.status.card.place)
+        else:
+            self._unsecured.add(runner.id)
+
+    def _secure(self, runner: DeviceRunner, place: CardPlace) -> None:
+        if place not in HELD_PLACES:
             return
         verb = self.verbs["countertop.v1.CardPrinterService/MoveCard"]
         request = MoveCardRequest(device_id=runner.id, move=CARD_MOVE_RETAIN)

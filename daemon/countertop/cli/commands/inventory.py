@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["configure", "run"]
 
+MOST = "10000"
+"""Cards of a unit; more than the message holds must not reach it."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `inventory`."""
@@ -62,8 +65,8 @@ def _counts(given: list[str], option: str) -> dict[str, int]:
     found = {}
     for item in given:
         unit, _, count = item.partition("=")
-        if not unit or not (count.isascii() and count.isdigit()):
-            raise Refused(f"{option}: expected UNIT=COUNT, such as feeder=100.")
+        if not unit or not (count.isascii() and count.isdigit() and len(count) <= len(MOST)):
+            raise Refused(f"{option}: expected UNIT=COUNT, such as feeder=100, with a count of at most {MOST}.")
         found[unit] = int(count)
     return found
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countertop.cli.arguments import add_address, add_json, seconds
 from countertop.cli.calls import with_counter
-from countertop.cli.follow import Teller, give_up
+from countertop.cli.follow import follow
 from countertop.cli.output import Refused, complain, error_console, json_line, say, word
 
 if TYPE_CHECKING:
     from countertop.client import Counter
     from countertop.v1.card_design_pb2 import CardDesign, CardValue
     from countertop.v1.card_pb2 import CardReport, StripeData
-    from countertop.v1.card_printer_pb2 import IssueCardResult
+    from countertop.v1.card_printer_pb2 import IssueCardResponse
 
 __all__ = ["configure", "describe", "run"]
 
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     async def work(counter: Counter) -> int:
         handle = counter.card_printer(args.device).start_issue(design, data, **options)
-        result = await _follow(handle)
+        result = await follow(handle, _tell_moved)
         if args.json:
             json_line(result)
         else:
@@ -124,21 +123,12 @@ def _stripe(given: list[str]) -> StripeData:
     return stripe
 
 
-async def _follow(handle: Any) -> IssueCardResult:
+def _tell_moved(update: IssueCardResponse) -> None:
     from countertop.v1 import card_pb2
 
-    teller, console = Teller(), error_console()
-    try:
-        async for update in handle:
-            teller(handle.operation)
-            if update.HasField("moved"):
-                movement = word(card_pb2.CardMovement, update.moved.movement, "CARD_MOVEMENT_")
-                console.print(f"  the card was {movement.lower()}")
-        result: IssueCardResult = await handle.result()
-    except asyncio.CancelledError:
-        await give_up(handle)
-        raise
-    return result
+    if update.HasField("moved"):
+        movement = word(card_pb2.CardMovement, update.moved.movement, "CARD_MOVEMENT_")
+        error_console().print(f"  the card was {movement.lower()}")
 
 
 async def _save(counter: Counter, args: argparse.Namespace) -> None:

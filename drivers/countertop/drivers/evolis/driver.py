@@ -173,7 +173,9 @@ class EvolisPrinter(CardPrinter):
     async def look(self) -> CardSight:
         """Sensors and counters."""
         await self._keep_mode()
-        return await self._eyes.look()
+        sight = await self._eyes.look()
+        self._ribbon = self._eyes.last_ribbon
+        return sight
 
     async def _keep_mode(self) -> None:
         """A printer that was switched off and on has forgotten its settings, and does not answer commands."""
@@ -293,7 +295,15 @@ class EvolisPrinter(CardPrinter):
 
     async def print_card(self, image: CardImage) -> None:
         """The panels of the front, then of the back."""
-        self._ribbon = await self._eyes.ribbon()
+        drawn_for, self._ribbon = self._ribbon.panels, await self._eyes.ribbon()
+        if self._ribbon.panels != drawn_for and not self._ribbon.absent:
+            self._eyes.forget()
+            raise DeviceFault(
+                error_pb2.REASON_RIBBON_WRONG,
+                step="print",
+                expected=f"the ribbon {drawn_for.upper() or 'none'}, for which the card was drawn",
+                got=self._ribbon.panels.upper(),
+            )
         front, back = panels_of_sides(self._ribbon.panels)
         fronts = await self._bitmaps(image.front, front)
         backs = await self._bitmaps(image.back, back)

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from countertop.drivers.evolis.protocol import ReplyReader, command, number, reason_of
-from countertop.sdk import ByteLink, DeviceFault, NoAnswer
+from countertop.sdk import ByteLink, DeviceFault, LinkFault, NoAnswer
 from countertop.v1 import error_pb2
 
 __all__ = ["MAGNETIC", "MOVE", "PLAIN", "Session"]
@@ -25,6 +25,10 @@ class Session:
         self._link = link
         self._reader = ReplyReader()
         self._replies: deque[str] = deque()
+        self._owed = 0
+        """Answers to commands that nobody waits for any longer; they come first."""
+        self._cut = False
+        """A command was not sent to its end."""
 
     async def ask(self, name: str, *parameters: str | int, seconds: float = PLAIN) -> str:
         """The answer to a command, be it an error or not. Raises NoAnswer, LinkFault, ProtocolFault."""
@@ -46,17 +50,32 @@ class Session:
         return None
 
     async def send(self, data: bytes, step: str, seconds: float) -> str:
-        """The answer to bytes that are one command. Who is cancelled leaves the link unusable."""
-        self._replies.clear()
+        """The answer to bytes that are one command. Who is cancelled while they are sent leaves the link unusable."""
+        if self._cut:
+            raise LinkFault(error_pb2.REASON_LINK_LOST, "A command was broken off.", step=step)
         try:
             async with asyncio.timeout(seconds):
+                self._cut = True
                 for at in range(0, len(data), CHUNK):
                     await self._link.send(data[at : at + CHUNK])
-                while not self._replies:
-                    self._replies.extend(self._reader.feed(await self._link.receive()))
+                self._cut = False
+                self._owed += 1
+                return await self._last_owed()
         except TimeoutError:
+            self._owed = 0  # it may have been taken for the pixels of a bitmap that was cut off
+            self._cut = False
             raise NoAnswer(step, seconds) from None
-        return self._replies.popleft()
+
+    async def _last_owed(self) -> str:
+        """The answer to the command that was sent last."""
+        while True:
+            while self._replies:
+                reply = self._replies.popleft()
+                self._owed -= 1
+                if not self._owed:
+                    self._replies.clear()
+                    return reply
+            self._replies.extend(self._reader.feed(await self._link.receive()))
 
     @staticmethod
     def check(reply: str, step: str) -> None:

@@ -69,6 +69,11 @@ class Watcher:
         """Ask everything the next time."""
         self._slow_at = float("-inf")
 
+    @property
+    def last_ribbon(self) -> Ribbon:
+        """As it was seen last."""
+        return self._slow[0]
+
     async def look(self) -> CardSight:
         """Everything that the printer can tell."""
         place = await self._place()
