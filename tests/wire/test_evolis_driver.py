@@ -206,6 +206,22 @@ async def test_its_sensors_are_conditions_and_levels():
         assert levels == {"feeder": card_pb2.CARD_UNIT_LEVEL_EMPTY, "reject": card_pb2.CARD_UNIT_LEVEL_FULL}
 
 
+async def test_a_ribbon_that_was_taken_out_a_moment_ago_costs_no_card():
+    request = card_printer_pb2.IssueCardRequest(device_id="p")
+    request.artwork.design.name = "card"
+    element = request.artwork.design.front.elements.add()
+    element.box.width_mm, element.box.height_mm = 30, 20
+    element.shape.fill = "#000000"
+    async with printer() as (driver, emulator):
+        assert not (await driver.look()).conditions
+        await emulator.load_ribbon(bench.LoadRibbonRequest(absent=True))
+        with pytest.raises(DeviceFault) as caught:
+            await driver.issue_card(request, StubRun())
+        assert caught.value.reason == error_pb2.REASON_RIBBON_OUT
+        assert caught.value.effect == error_pb2.PHYSICAL_EFFECT_NONE
+        assert emulator.machine.fed == 0
+
+
 async def test_a_number_that_is_answered_with_ok_is_asked_for_again():
     async with printer({"prints": 42}) as (driver, emulator):
         await inject(emulator, "number-quirk", times=2)

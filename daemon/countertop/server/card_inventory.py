@@ -45,6 +45,8 @@ class _Book:
     units: dict[str, _Unit] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     told: deque[tuple[str, list[int]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    exchange: list[str | None] = field(default_factory=list)
+    """While cards are exchanged: why the device was in maintenance before, None when it was in use."""
 
 
 class CardBook:
@@ -98,6 +100,23 @@ class CardBook:
     def totals(self) -> CardTotals:
         """What became of the cards since the last exchange."""
         return CardTotals(**{**self._book.totals, "inside": max(0, self._inside())})
+
+    @property
+    def exchanging(self) -> bool:
+        """Somebody fills and empties the device."""
+        return bool(self._book.exchange)
+
+    def begin_exchange(self, maintenance: str | None) -> None:
+        """Remember what the device goes back to afterwards: its maintenance, or None for use."""
+        self._book.exchange = [maintenance]
+        self._write()
+
+    def end_exchange(self) -> str | None:
+        """What the device goes back to."""
+        before = self._book.exchange[0]
+        self._book.exchange = []
+        self._write()
+        return before
 
     def exchanged(self, counts: Iterable[UnitCount]) -> None:
         """A person says what is where. Raises InvalidRequest for a unit that there is not; nothing is changed then."""
@@ -158,7 +177,8 @@ class CardBook:
     def _write(self) -> None:
         book = self._book
         units = {name: asdict(unit) for name, unit in book.units.items()}
-        self._keep(json.dumps({"units": units, "totals": book.totals, "told": list(book.told)}))
+        kept = {"units": units, "totals": book.totals, "told": list(book.told), "exchange": book.exchange}
+        self._keep(json.dumps(kept))
 
 
 HELD_PLACES = (
@@ -202,4 +222,5 @@ def _load(kept: str | None) -> _Book:
         book.units = {name: _Unit(**unit) for name, unit in found["units"].items()}
         book.totals = found["totals"]
         book.told.extend((operation, movements) for operation, movements in found["told"])
+        book.exchange = found["exchange"]
     return book

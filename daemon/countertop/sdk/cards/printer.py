@@ -84,6 +84,10 @@ class CardPrinter(Device):
     async def look(self) -> CardSight:
         """Ask its sensors and counters. Moves nothing."""
 
+    def look_anew(self) -> None:
+        """Called before a card is begun: what `look` remembers for a while must be asked for again."""
+        return
+
     @abstractmethod
     async def feed(self, supply: str) -> None:
         """Take a blank from a supply ("" for any) to PRINT."""

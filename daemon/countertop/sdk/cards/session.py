@@ -43,6 +43,7 @@ class CardSession:
 
     async def look_first(self) -> CardSight:
         """Look whether the device can work now. Raises DeviceFault with effect NONE."""
+        self.printer.look_anew()
         sight = await self.printer.look()
         self.note_counters(sight)
         for found in sight.conditions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ __all__ = ["CardPrinters"]
 
 DEFAULT_DRAIN = 60.0
 EXCHANGE = "card exchange"
+PANELS = re.compile(r"[YMCKOSU]+")
+"""A ribbon's type that names its panels."""
 """The reason for maintenance while a person fills hoppers and empties bins."""
 MAX_PICTURE_BYTES = 768 * 1024
 
@@ -86,9 +89,19 @@ class CardPrinters(Service):
     async def begin_card_exchange(self, request: cards.BeginCardExchangeRequest) -> cards.BeginCardExchangeResponse:
         """Into maintenance."""
         runner = self.terminal.runner(request.device_id, self.kind)
-        if self._exchanging(runner.view.device):
+        drain = seconds(request, "drain", DEFAULT_DRAIN)
+        book, device = self.terminal.card_books[request.device_id], runner.view.device
+        if book.exchanging:
             raise CountertopError(error_pb2.REASON_EXCHANGE_ACTIVE)
-        await self.terminal.maintain(runner, EXCHANGE, seconds(request, "drain", DEFAULT_DRAIN))
+        maintained = device.admin_state == device_pb2.ADMIN_STATE_MAINTENANCE
+        before = device.maintenance_reason if maintained else None
+        try:
+            await self.terminal.maintain(runner, EXCHANGE, drain)
+        except CountertopError as error:
+            if error.reason == error_pb2.REASON_DEVICE_TIMEOUT:  # it still works: nobody may open it
+                await self.terminal.maintain(runner, before, drain=0.0)
+            raise
+        book.begin_exchange(before)
         inventory = self._inventory(request.device_id)
         self._audit("begin", inventory, request.by)
         return cards.BeginCardExchangeResponse(inventory=inventory)
@@ -96,18 +109,14 @@ class CardPrinters(Service):
     async def end_card_exchange(self, request: cards.EndCardExchangeRequest) -> cards.EndCardExchangeResponse:
         """Take the counts, and the device back into use."""
         runner = self.terminal.runner(request.device_id, self.kind)
-        if not self._exchanging(runner.view.device):
+        book = self.terminal.card_books[request.device_id]
+        if not book.exchanging:
             raise CountertopError(error_pb2.REASON_NO_EXCHANGE)
-        self.terminal.card_books[request.device_id].exchanged(request.counts)
-        await self.terminal.maintain(runner, None, 0.0)
+        book.exchanged(request.counts)
+        await self.terminal.maintain(runner, book.end_exchange(), DEFAULT_DRAIN)
         inventory = self._inventory(request.device_id)
         self._audit("end", inventory, request.by)
         return cards.EndCardExchangeResponse(inventory=inventory)
-
-    @staticmethod
-    def _exchanging(device: device_pb2.Device) -> bool:
-        maintenance = device.admin_state == device_pb2.ADMIN_STATE_MAINTENANCE
-        return maintenance and device.maintenance_reason == EXCHANGE
 
     def _inventory(self, device_id: str) -> cards.CardInventory:
         device = self.terminal.runner(device_id, self.kind).view.device
@@ -116,7 +125,7 @@ class CardPrinters(Service):
             units=self.terminal.card_books[device_id].units(),
             consumables=device.status.consumables,
             totals=self.terminal.card_books[device_id].totals(),
-            exchanging=self._exchanging(device),
+            exchanging=self.terminal.card_books[device_id].exchanging,
         )
 
     def _audit(self, what: str, inventory: cards.CardInventory, by: str) -> None:
@@ -129,15 +138,29 @@ class CardPrinters(Service):
         """Draw it."""
         capabilities = None
         if request.device_id:
-            info = self.terminal.runner(request.device_id, self.kind).view.device.info
+            device = self.terminal.runner(request.device_id, self.kind).view.device
+            info = device.info
             if not info.HasField("card_printer"):
                 raise CountertopError(
                     error_pb2.REASON_DEVICE_OFFLINE,
                     f"The printer {request.device_id!r} was not reached yet: its canvas is not known; leave device_id "
                     "out.",
                 )
-            capabilities = info.card_printer
+            capabilities = _with_ribbon(info.card_printer, device.status)
         return await asyncio.to_thread(_preview, request, capabilities)
+
+
+def _with_ribbon(
+    known: device_pb2.CardPrinterCapabilities, status: device_pb2.DeviceStatus
+) -> device_pb2.CardPrinterCapabilities:
+    """What a printer can print with the ribbon that is in it now; it may be another than when it was connected."""
+    panels = next((supply.type for supply in status.consumables if supply.name == "ribbon"), "")
+    if not PANELS.fullmatch(panels):
+        return known
+    changed = device_pb2.CardPrinterCapabilities()
+    changed.CopyFrom(known)
+    changed.color, changed.black, changed.overlay = "YMC" in panels, "K" in panels, "O" in panels
+    return changed
 
 
 def check_issue(request: cards.IssueCardRequest) -> None:

@@ -45,6 +45,9 @@ class Devices(Service):
         """Into maintenance or back into use."""
         drain = seconds(request, "drain", DEFAULT_DRAIN)
         runner = self.terminal.runner(request.device_id)
+        book = self.terminal.card_books.get(runner.id)
+        if book is not None and book.exchanging:
+            raise CountertopError(error_pb2.REASON_EXCHANGE_ACTIVE)
         await self.terminal.maintain(runner, request.reason if request.maintenance else None, drain)
         return device_pb2.SetMaintenanceResponse(device=runner.view.device)
 

@@ -177,6 +177,10 @@ class EvolisPrinter(CardPrinter):
         self._ribbon = self._eyes.last_ribbon
         return sight
 
+    def look_anew(self) -> None:
+        """Ask for ribbon and levels too."""
+        self._eyes.forget()
+
     async def _keep_mode(self) -> None:
         """A printer that was switched off and on has forgotten its settings, and does not answer commands."""
         mode = await self._session.ask("Rem")

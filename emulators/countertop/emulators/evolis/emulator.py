@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -12,10 +9,11 @@ from urllib.parse import quote
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.emulators.core.bus import Bus, TcpBus
 from countertop.emulators.core.cards.bench import CardBench
-from countertop.emulators.core.cards.card import Blank, Card
+from countertop.emulators.core.cards.card import Blank
 from countertop.emulators.core.cards.contacts import CHIP_FAULTS, Contacts
 from countertop.emulators.core.cards.machine import JAM_FAULTS, CardMachine, Habit, Station
 from countertop.emulators.core.cards.ribbon import RIBBONS, Ribbon
+from countertop.emulators.core.cards.shelf import Shelf
 from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard
 from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
@@ -72,7 +70,8 @@ class EvolisEmulator(CardBench):
         machine.blank = Blank(high=values["stripe"] != "loco")
         machine.habit, machine.patience = Habit(values["customer"]), values["customer_seconds"]
         machine.load(values["cards"])
-        machine.on_gone = self._keep
+        self._shelf = Shelf(values["out"])
+        machine.on_gone = self._shelf.keep
         model = MODELS[values["model"]]
         kind = values["ribbon"]
         self.state = State(
@@ -91,8 +90,6 @@ class EvolisEmulator(CardBench):
         self._bus: Bus = self._link.bind(self._make_bus(values))
         self._chip_address = values["chip"]
         self._contacts = Contacts(self._chip, board)
-        self._out = Path(values["out"]) if values["out"] else None
-        self._writing: set[asyncio.Task[None]] = set()
 
     def _make_bus(self, values: dict[str, Any]) -> Bus:
         if not values["usbip"]:
@@ -129,8 +126,7 @@ class EvolisEmulator(CardBench):
 
     async def open(self) -> None:
         """Listen, and make the output directory."""
-        if self._out is not None:
-            self._out.mkdir(parents=True, exist_ok=True)
+        self._shelf.open()
         await self._contacts.start(*self._chip_address)
         try:
             await self._bus.start()
@@ -145,7 +141,7 @@ class EvolisEmulator(CardBench):
         self._board.clear()
         await self._bus.close()
         await self._contacts.close()
-        await asyncio.gather(*self._writing)
+        await self._shelf.close()
 
     async def wait_idle(self) -> None:
         """Wait until all that was received is done."""
@@ -175,18 +171,6 @@ class EvolisEmulator(CardBench):
         """Off and on; the link stays."""
         self.device.power_cycle()
         return bench.PowerCycleResponse()
-
-    def _keep(self, card: Card) -> None:
-        if self._out is not None:
-            task = asyncio.create_task(asyncio.to_thread(_write, card, len(self.machine.gone), self._out))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
-
-
-def _write(card: Card, number: int, out: Path) -> None:
-    (out / f"{number:03d}-front.png").write_bytes(card.png())
-    (out / f"{number:03d}-back.png").write_bytes(card.png(back=True))
-    (out / f"{number:03d}.json").write_text(json.dumps(card.describe(), ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 _OPTIONS: Table = {

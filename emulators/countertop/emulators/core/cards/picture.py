@@ -18,7 +18,7 @@ _DYES = {"c": 0, "m": 1, "y": 2}
 
 
 class Side:
-    """One side: dyes, resin and overlay, as far as anything was printed."""
+    """One side: dyes, resin and overlay, as far as anything was printed; of the size of what is printed."""
 
     def __init__(self, width: int = CANVAS[0], height: int = CANVAS[1]) -> None:
         self.width, self.height = width, height
@@ -37,6 +37,7 @@ class Side:
         """Print a panel over what is there: y, m, c as densities, k and o as booleans."""
         import numpy as np
 
+        self.height, self.width = plane.shape
         if panel in _DYES:
             before = self.dyes.get(panel)
             self.dyes[panel] = plane if before is None else np.maximum(before, plane)
