@@ -139,7 +139,8 @@ def ippeveprinter(service_discovery: None, tmp_path: Path) -> Iterator[Printer]:
         port = probe.getsockname()[1]
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     words = [shutil.which("ippeveprinter", path=path) or "ippeveprinter", "-a", "card.conf", "-c", str(script)]
-    words += ["-p", str(port), "-n", "localhost", "Cards"]
+    (folder / "spool").mkdir()
+    words += ["-d", str(folder / "spool"), "-p", str(port), "-n", "localhost", "Cards"]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             until(lambda: process.poll() is not None or answers(port), "ippeveprinter")
