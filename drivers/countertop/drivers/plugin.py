@@ -49,6 +49,12 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             description="Evolis card printers and issuers",
         ),
         DriverSpec(
+            name="magicard",
+            kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
+            factory="countertop.drivers.magicard.driver:MagicardPrinter",
+            description="Magicard card printers",
+        ),
+        DriverSpec(
             name="ipp-card",
             kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
             factory="countertop.drivers.ipp_card.driver:IppCardPrinter",

@@ -59,6 +59,13 @@ def countertop_emulators() -> Sequence[EmulatorSpec]:
             factory="countertop.emulators.evolis.emulator:start",
             description="An Evolis card printer with stripe encoder and chip station, on TCP or USB/IP",
         ),
+        EmulatorSpec(
+            name="magicard",
+            kind=device_pb2.DEVICE_KIND_CARD_PRINTER,
+            driver="magicard",
+            factory="countertop.emulators.magicard.emulator:start",
+            description="A Magicard card printer with stripe encoder, on USB/IP or TCP",
+        ),
     )
 
 

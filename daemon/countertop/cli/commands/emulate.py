@@ -42,11 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     evolis = kinds.add_parser("evolis", help="an Evolis card printer on TCP or USB/IP")
     evolis.add_argument("--tcp", metavar="HOST:PORT", help="listen there; port 0 takes a free one (the default)")
     evolis.add_argument("--model", help="KC200B with a bezel for the customer, or Primacy (default: KC200B)")
-    _card_machine(evolis)
-    for usb in (stu, digitizer, evolis):
-        usb.add_argument(
-            "--usbip", metavar="HOST:PORT", help="serve USB/IP there; port 0 takes a free one (the default)"
-        )
+    magicard = kinds.add_parser("magicard", help="a Magicard card printer on USB/IP or TCP")
+    magicard.add_argument("--tcp", metavar="HOST:PORT", help="listen there instead; port 0 takes a free one")
+    for cards in (evolis, magicard):
+        _card_machine(cards)
+    for usb in (stu, digitizer, evolis, magicard):
+        usb.add_argument("--usbip", metavar="HOST:PORT", help="serve USB/IP there; port 0 takes a free one")
     for serial in (stu, topaz):
         serial.add_argument(
             "--pty", metavar="PATH", help="where the serial port appears (default: in a private folder)"

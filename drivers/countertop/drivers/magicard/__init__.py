@@ -1,0 +1,1 @@
+"""Magicard card printers: one job for each card, over USB printer class or TCP."""

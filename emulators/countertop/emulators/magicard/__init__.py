@@ -1,0 +1,1 @@
+"""Emulated Magicard card printers."""
