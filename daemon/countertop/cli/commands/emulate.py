@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     evolis.add_argument("--model", help="KC200B with a bezel for the customer, or Primacy (default: KC200B)")
     magicard = kinds.add_parser("magicard", help="a Magicard card printer on USB/IP or TCP")
     magicard.add_argument("--tcp", metavar="HOST:PORT", help="listen there instead; port 0 takes a free one")
+    magicard.add_argument("--model", help="Enduro, or Pronto with one side and another head (default: Enduro)")
     for cards in (evolis, magicard):
         _card_machine(cards)
     for usb in (stu, digitizer, evolis, magicard):
