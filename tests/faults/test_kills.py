@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 KILLS = 60
 SECONDS = 400
+
+pytestmark = pytest.mark.timeout(SECONDS + 20)
 
 
 def test_nothing_is_printed_twice_or_lost_when_the_daemon_is_killed() -> None:
