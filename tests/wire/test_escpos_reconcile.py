@@ -470,6 +470,7 @@ LINE_MM = 30 * 25.4 / 180
 @asynccontextmanager
 async def emulated(**options: Any) -> AsyncIterator[tuple[EscPosEmulator, EscPosPrinter]]:
     emulator = await start({"speed": 0, **options})
+    driver_module._LEFTOVERS.discard(emulator.link_url)  # of a printer before it at the same port
     try:
         async with connected(emulator.link_url) as driver:
             yield emulator, driver
