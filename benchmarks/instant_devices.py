@@ -130,6 +130,10 @@ class InstantCardPrinter(_Instant, CardPrinter):
         duplex=True,
         tracks=[1, 2, 3],
         locates=True,
+        units=[
+            card_pb2.CardUnit(name="feeder", kind=card_pb2.CARD_UNIT_KIND_SUPPLY),
+            card_pb2.CardUnit(name="output", kind=card_pb2.CARD_UNIT_KIND_OUTPUT),
+        ],
     )
     info = device_pb2.DeviceInfo(
         vendor="Invented", model="Instant card printer", serial="0000003", firmware="1.0", card_printer=capabilities

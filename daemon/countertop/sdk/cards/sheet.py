@@ -63,8 +63,11 @@ class Sheet:
         if self._black is None:
             self._black = self._empty()
         np = need("numpy")
-        dots, solid = _one_bit(piece, dither), _solid(piece)
-        area = self._black[_slices(piece.rect)]
+        dots, area = _one_bit(piece, dither), self._black[_slices(piece.rect)]
+        if piece.cover is None:
+            area[...] = dots
+            return
+        solid = _solid(piece)
         area[...] = np.where(solid, dots, area | dots if piece.translucent else area)
 
     def uv(self, patch: Patch, dither: Dither) -> None:
