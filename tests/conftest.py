@@ -1,4 +1,4 @@
-"""For every test: daemons keep their journals in a folder of the test's own."""
+"""For every test: daemons keep their journals in a folder of the test's own; no property has a time limit of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is says nothing about a property
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
