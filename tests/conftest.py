@@ -1,4 +1,4 @@
-"""For every test: daemons keep their journals in a folder of the test's own; no property has a time limit of its own."""
+"""For every test: daemons keep their journals in a folder of the test's own; properties have no time limits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("untimed", deadline=None)  # how fast a machine is says nothing about a property
+# how fast a machine is says nothing about a property
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
