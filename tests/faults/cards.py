@@ -30,8 +30,6 @@ CARDS = 40
 MISFORTUNES = ("none",) * 4 + ("disconnect", "unplug", "power", "leaves", "pushes-back", "jam", "stripe", "chip")
 JAMS = ("jam-feeder", "jam-print", "jam-exit", "jam-retain")
 NONE, PARTIAL = error_pb2.PHYSICAL_EFFECT_NONE, error_pb2.PHYSICAL_EFFECT_PARTIAL
-NOTICE_SECONDS = 5.0
-"""Within these the daemon, which looks every second, has noticed what staff did."""
 TAKEN = "taken"
 PLACES = {
     card_pb2.CARD_PLACE_TAKEN: TAKEN,
@@ -228,7 +226,7 @@ class CardLab(DaemonLab):
     async def _compare(self, counter: Any, name: str, *, certain: bool) -> None:
         """The daemon's totals and the machine's own count, since the beginning."""
         counts = self._hands.machine.count()
-        totals = await self._totals(counter, counts.inside)
+        totals = (await counter.card_printer("issuer").inventory()).totals
         there = {
             "fed": counts.loaded - counts.supply - counts.unloaded,
             "taken": counts.taken,
@@ -248,16 +246,6 @@ class CardLab(DaemonLab):
             more = {what: missing[what] - self._base[what] for what in there}
             self._report.problems.append(f"round {name}: UNACCOUNTED: {more} more than the daemon says")
         self._base = missing
-
-    @staticmethod
-    async def _totals(counter: Any, inside: int) -> card_pb2.CardTotals:
-        """The daemon's totals, once it has looked and seen that a card was taken out."""
-        until = time.monotonic() + NOTICE_SECONDS
-        while True:
-            totals: card_pb2.CardTotals = (await counter.card_printer("issuer").inventory()).totals
-            if totals.inside == inside or time.monotonic() > until:
-                return totals
-            await asyncio.sleep(0.1)
 
     # --- the issuer ------------------------------------------------------------------------------------------------
 

@@ -11,14 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.emulators.core.cards.machine import Station
+from countertop.emulators.evolis.drawing import DRAWINGS
 from countertop.emulators.evolis.emulator import EvolisEmulator, start
+from countertop.emulators.evolis.queries import QUERIES
+from countertop.emulators.evolis.settings import SETTINGS
+from countertop.emulators.evolis.work import WORK
 from tests.wire.test_evolis_framing import JOBS, job, judged
 
 LINE = 81
+BITMAPS = ("Db", "Dbc", "Dbp", "Dbpc", "Dbmp")
 
 
 class Host:
@@ -174,6 +181,41 @@ async def test_unknown_commands_and_bad_parameters_are_told():
     async with printer() as (host, _):
         commands = ("Xyz", "Pem;9", "Rse;q", "Pmc;x", "Psc;1;1;1", "Dm;4;1", "Wt;1;1;5;40;x", "Wl;1;2", "Pr;zz")
         assert await all_of(host, *commands) == ["ERROR CDE", *["ERROR PARAMETRES"] * 8]
+
+
+VALUES = st.sampled_from(
+    ["", "0", "1", "2", "k", "y", "h", "F", "-1", "9999", "abc", "2/5", "c39", "ymcko", "%A?", "1.5"]
+)
+COMMANDS = st.builds(
+    lambda name, parameters: ";".join((name, *parameters)),
+    st.sampled_from(sorted({*QUERIES, *SETTINGS, *DRAWINGS, *WORK} - {"Pem", "Psc", *BITMAPS})),
+    st.lists(VALUES, max_size=8),
+)
+PANEL = st.tuples(
+    st.sampled_from(["Dbc;k;2;", "Dbc;y;32;", "Dbc;x;2;", "Dbc;k;abc;", "Dbpc;o;2;1010;"]), st.binary(max_size=40)
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(sent=st.lists(st.one_of(COMMANDS, PANEL), max_size=25))
+async def test_whatever_is_commanded_each_command_is_answered_and_no_card_is_lost(
+    sent: list[str | tuple[str, bytes]],
+) -> None:
+    async with printer(cards=100) as (host, emulator):
+        for item in sent:
+            if isinstance(item, str):
+                await host.ask(item)
+            else:
+                head, data = item
+                await host.ask(f"{head}{len(data)};", data)
+        assert await host.ask("Rsn") == "10000001"
+        counts = emulator.machine.count()
+        assert counts.loaded == counts.supply + counts.inside + counts.taken + counts.retained
+
+
+async def test_a_card_that_is_pushed_back_is_drawn_in_where_the_printer_does_so():
+    async with printer(customer="pushes-back", customer_seconds=0, draws_in=True) as (host, _):
+        assert await all_of(host, "Si", "Ss", "Pneab;A;1", "Se", "Rlr;p") == ["OK"] * 4 + ["CARD"]
 
 
 async def test_in_its_own_error_mode_it_answers_queries_only():

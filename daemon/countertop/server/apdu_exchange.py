@@ -108,10 +108,9 @@ class ApduExchange:
             what = request.WhichOneof("message")
             if what not in ("command", "reset"):
                 raise InvalidRequest({what or "message": _LATER})
-            if what == "command":
-                check_command(request.command.command, "command.command")
             self._turn.clear()
             if what == "command":
+                check_command(request.command.command, "command.command")
                 self._waits_for = request.command.id
                 self._instruct(request.command)
             else:

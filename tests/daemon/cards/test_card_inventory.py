@@ -82,6 +82,22 @@ async def test_a_printer_that_was_out_of_use_stays_so_after_an_exchange(counter:
         await counter.set_maintenance(KIOSK, False)
 
 
+async def test_of_two_who_begin_an_exchange_at_the_same_time_one_does(counter: Counter) -> None:
+    printer = counter.card_printer(KIOSK)
+    await counter.bench.set_customer(LEAVES, KIOSK)
+    handle = printer.start_issue(stripe=STRIPE, take_within=1.0)
+    async for update in handle:
+        if update.operation.prompt:
+            break
+    begun = await asyncio.gather(printer.begin_exchange(), printer.begin_exchange(), return_exceptions=True)
+    refused = [found.reason for found in begun if isinstance(found, CountertopError)]
+    assert refused == [error_pb2.REASON_EXCHANGE_ACTIVE]
+    await printer.end_exchange({})
+    assert (await counter.device(KIOSK)).admin_state == device_pb2.ADMIN_STATE_ENABLED
+    with pytest.raises(OperationFailed):
+        await handle.result()
+
+
 async def test_an_exchange_does_not_begin_while_a_card_is_made(counter: Counter) -> None:
     printer = counter.card_printer(KIOSK)
     await counter.bench.set_customer(LEAVES, KIOSK)

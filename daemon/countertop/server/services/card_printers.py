@@ -19,9 +19,9 @@ __all__ = ["CardPrinters"]
 
 DEFAULT_DRAIN = 60.0
 EXCHANGE = "card exchange"
+"""The reason for maintenance while a person fills hoppers and empties bins."""
 PANELS = re.compile(r"[YMCKOSU]+")
 """A ribbon's type that names its panels."""
-"""The reason for maintenance while a person fills hoppers and empties bins."""
 MAX_PICTURE_BYTES = 768 * 1024
 
 
@@ -95,13 +95,14 @@ class CardPrinters(Service):
             raise CountertopError(error_pb2.REASON_EXCHANGE_ACTIVE)
         maintained = device.admin_state == device_pb2.ADMIN_STATE_MAINTENANCE
         before = device.maintenance_reason if maintained else None
+        book.begin_exchange(before)  # first: nobody else may begin one, or end the maintenance, while it drains
         try:
             await self.terminal.maintain(runner, EXCHANGE, drain)
         except CountertopError as error:
+            book.end_exchange()
             if error.reason == error_pb2.REASON_DEVICE_TIMEOUT:  # it still works: nobody may open it
                 await self.terminal.maintain(runner, before, drain=0.0)
             raise
-        book.begin_exchange(before)
         inventory = self._inventory(request.device_id)
         self._audit("begin", inventory, request.by)
         return cards.BeginCardExchangeResponse(inventory=inventory)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from countertop.bench.v1 import bench_pb2 as bench
-from countertop.emulators.core.bus import Bus, TcpBus
-from countertop.emulators.core.cards.bench import CardBench
 from countertop.emulators.core.cards.card import Blank
+from countertop.emulators.core.cards.chip import Chip
 from countertop.emulators.core.cards.contacts import CHIP_FAULTS, Contacts
+from countertop.emulators.core.cards.emulator import CardPrinterEmulator, UsbIdentity
 from countertop.emulators.core.cards.machine import JAM_FAULTS, CardMachine, Habit, Station
-from countertop.emulators.core.cards.ribbon import RIBBONS, Ribbon
-from countertop.emulators.core.cards.shelf import Shelf
+from countertop.emulators.core.cards.ribbon import RIBBONS
 from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultBoard
-from countertop.emulators.core.link_faults import LINK_FAULTS, LinkFaults
+from countertop.emulators.core.link_faults import LINK_FAULTS
 from countertop.emulators.core.options import Table, address, check_options, flag, number, one_of, text, whole
-from countertop.emulators.core.usb.device import UsbDescriptors
-from countertop.emulators.core.usb.printer_class import BUSY, ERROR, PAPER_EMPTY, READY, UsbPrinterBus
+from countertop.emulators.core.usb.printer_class import BUSY, ERROR, PAPER_EMPTY, READY
 from countertop.emulators.evolis.device import DEVICE_FAULTS, Device
 from countertop.emulators.evolis.models import MODELS
 from countertop.emulators.evolis.state import State
 
 __all__ = ["EvolisEmulator", "start"]
 
-VENDOR, PRODUCT = 0x0F49, 0x0A00
+USB = UsbIdentity(0x0F49, 0x0A00, "Evolis")
 """The product is a Zenius; those of other models are not known."""
 
 
@@ -41,6 +37,7 @@ async def start(options: dict[str, Any]) -> EvolisEmulator:
     - `ribbon` ("YMCKO"; or YMCKOK, YMCK, KO, K, none), `prints`: how many it is still good for (all);
     - `duplex` (true), `stripe` ("hico"; "loco" blanks; "none": the printer has no encoder);
     - `customer` ("takes"; "leaves", "pushes-back"), `customer_seconds` (1): when, on the emulator's clock;
+    - `draws_in` (false): it draws in a card that is pushed into its bezel by itself, without `Sib`;
     - `speed` (1): how fast the clock runs, 0 for instant; `serial` ("10000001"); `seed` (0) of the faults' randomness.
 
     Raises ValueError that names the option and what was expected; OSError when an address cannot be had.
@@ -53,7 +50,7 @@ async def start(options: dict[str, Any]) -> EvolisEmulator:
     return emulator
 
 
-class EvolisEmulator(CardBench):
+class EvolisEmulator(CardPrinterEmulator):
     """A printer that runs. Bench verbs take and return the messages of the bench service."""
 
     def __init__(self, values: dict[str, Any]) -> None:
@@ -66,46 +63,23 @@ class EvolisEmulator(CardBench):
             output_capacity=values["output_capacity"],
             near_empty=values["near_empty"],
         )
-        super().__init__(board, machine)
         machine.blank = Blank(high=values["stripe"] != "loco")
+        machine.accepts = values["draws_in"]
         machine.habit, machine.patience = Habit(values["customer"]), values["customer_seconds"]
-        machine.load(values["cards"])
-        self._shelf = Shelf(values["out"])
-        machine.on_gone = self._shelf.keep
         model = MODELS[values["model"]]
-        kind = values["ribbon"]
         self.state = State(
             model=model,
             serial=values["serial"],
             duplex=model.duplex and values["duplex"],
             tracks=() if values["stripe"] == "none" else (1, 2, 3),
             machine=machine,
-            ribbon=None if kind == "none" else Ribbon.full(kind, values["prints"]),
+            ribbon=self.ribbon_of(values),
             board=board,
         )
-        self.device = Device(
-            self.state, clock, pause=lambda: self._link.pause_reading(), resume=lambda: self._link.resume_reading()
-        )
-        self._link = LinkFaults(self.device, board, clock, Random(values["seed"]))
-        self._bus: Bus = self._link.bind(self._make_bus(values))
-        self._chip_address = values["chip"]
+        super().__init__(board, machine, self.state, values)
+        device = Device(self.state, clock, pause=self.pause, resume=self.resume)
+        self.plug_in(device, clock, USB, self._port_status)
         self._contacts = Contacts(self._chip, board)
-
-    def _make_bus(self, values: dict[str, Any]) -> Bus:
-        if not values["usbip"]:
-            host, port = values["tcp"] or ("127.0.0.1", 0)
-            return TcpBus(self._link, host, port)
-        host, port = values["usbip"]
-        name = f"Evolis {values['model']}"
-        return UsbPrinterBus(
-            self._link,
-            UsbDescriptors(VENDOR, PRODUCT, manufacturer="Evolis", product=name, serial=values["serial"]),
-            device_id=f"MFG:Evolis;MDL:{values['model']};CLS:PRINTER;",
-            status=self._port_status,
-            reset=self.device.soft_reset,
-            host=host,
-            port=port,
-        )
 
     def _port_status(self) -> int:
         machine = self.machine
@@ -114,7 +88,7 @@ class EvolisEmulator(CardBench):
         empty = not machine.counts.supply and machine.station is Station.NONE
         return (BUSY if self.device.busy else READY) | (PAPER_EMPTY if empty else 0)
 
-    def _chip(self) -> Any:
+    def _chip(self) -> Chip | None:
         card = self.machine.card
         return card.chip if card is not None and self.machine.station is Station.CONTACT else None
 
@@ -122,55 +96,21 @@ class EvolisEmulator(CardBench):
     def link_url(self) -> str:
         """`tcp://host:port?chip=...` or `usbip://host:port/1-1?chip=...`; the same until `close`."""
         host, port = self._contacts.address
-        return f"{self._bus.link_url}?chip={quote(f'vpcd://{host}:{port}', safe='')}"
+        return f"{super().link_url}?chip={quote(f'vpcd://{host}:{port}', safe='')}"
 
     async def open(self) -> None:
-        """Listen, and make the output directory."""
-        self._shelf.open()
-        await self._contacts.start(*self._chip_address)
+        """Listen, for the chip's reader too."""
+        await self._contacts.start(*self._values["chip"])
         try:
-            await self._bus.start()
+            await super().open()
         except BaseException:
             await self._contacts.close()
             raise
 
     async def close(self) -> None:
         """Stop. Safe to call twice."""
-        self._link.unplug()
-        self.device.power_off()
-        self._board.clear()
-        await self._bus.close()
+        await super().close()
         await self._contacts.close()
-        await self._shelf.close()
-
-    async def wait_idle(self) -> None:
-        """Wait until all that was received is done."""
-        await self.device.wait_idle()
-
-    async def load_ribbon(self, request: bench.LoadRibbonRequest) -> bench.LoadRibbonResponse:
-        """Put in a ribbon, or take it out."""
-        try:
-            self.state.ribbon = None if request.absent else Ribbon.full(request.type or "YMCKO", request.prints)
-        except ValueError as error:
-            raise ValueError(f"type: {error}") from None
-        return bench.LoadRibbonResponse()
-
-    async def unplug(self, request: bench.UnplugRequest) -> bench.UnplugResponse:
-        """Pull the plug: the link breaks, memory is lost, a card that moves stays where it is."""
-        self._link.unplug()
-        self.device.power_off()
-        return bench.UnplugResponse()
-
-    async def replug(self, request: bench.ReplugRequest) -> bench.ReplugResponse:
-        """Put it back."""
-        self.device.power_on()
-        self._link.replug()
-        return bench.ReplugResponse()
-
-    async def power_cycle(self, request: bench.PowerCycleRequest) -> bench.PowerCycleResponse:
-        """Off and on; the link stays."""
-        self.device.power_cycle()
-        return bench.PowerCycleResponse()
 
 
 _OPTIONS: Table = {
@@ -187,6 +127,7 @@ _OPTIONS: Table = {
     "prints": (whole(0, 1000), 0),
     "duplex": (flag, True),
     "stripe": (one_of(["hico", "loco", "none"]), "hico"),
+    "draws_in": (flag, False),
     "customer": (one_of([habit.value for habit in Habit]), "takes"),
     "customer_seconds": (number(0, 600), 1.0),
     "speed": (number(0, 1000), 1.0),

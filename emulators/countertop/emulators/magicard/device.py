@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from countertop.emulators.core.cards.machine import Station
+from countertop.emulators.core.cards.queued import QueuedPeer
 from countertop.emulators.core.clock import Clock
 from countertop.emulators.core.faults import FaultSpec
 from countertop.emulators.core.usb.printer_class import BUSY, ERROR, READY
@@ -29,103 +28,40 @@ MAX_QUEUE = 16
 CLEAN_SECONDS = 20.0
 
 
-class Device:
-    """A Peer. An answer goes only to the connection that asked; what is under way is finished without."""
+class Device(QueuedPeer[Query | Job]):
+    """Makes cards and answers queries, in their order; an error holds up the cards, not the queries."""
 
     def __init__(self, state: State, clock: Clock, *, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        super().__init__(state.board, pause=pause, resume=resume)
         self._state = state
         self._clock = clock
         self._worker = Worker(state, clock)
-        self._pause, self._resume = pause, resume
         self._tokenizer = Tokenizer()
-        self._queue: deque[tuple[int, Query | Job]] = deque()
         self._front: Page | None = None
         self._held: Job | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._write: Callable[[bytes], None] | None = None
-        self._connection = 0
-        self._paused = False
-        self._powered = True
-        self._idle = asyncio.Event()
-        self._idle.set()
-        state.board.subscribe(self._fault_changed)
-
-    # --- the link --------------------------------------------------------------------------------------------------
-
-    def connected(self, write: Callable[[bytes], None]) -> None:
-        """See Peer."""
-        self._connection += 1
-        self._write = write
-
-    def disconnected(self) -> None:
-        """See Peer. A page that was cut off still waits for the rest of its bytes."""
-        self._write = None
-
-    def received(self, data: bytes) -> None:
-        """See Peer."""
-        if not self._powered:
-            return
-        for event in self._tokenizer.feed(data):
-            self._take(event)
-        self.go_on()
-
-    def go_on(self) -> None:
-        """Do what waits, as far as no error stands; also when somebody has been at the printer."""
-        self._flow()
-        if self._queue and self._task is None and self._powered:
-            self._idle.clear()
-            self._task = asyncio.get_running_loop().create_task(self._work())
 
     def port_status(self) -> int:
         """Of the USB printer class, as captured."""
         if self._state.standing:
             return ERROR
-        return BUSY if self._task is not None or self._tokenizer.in_page or self._front is not None else READY
+        return BUSY if self.busy or self._tokenizer.in_page or self._front is not None else READY
 
-    def soft_reset(self) -> None:
-        """The USB printer class's SOFT_RESET: what was received and not begun is forgotten."""
+    def _forget_received(self) -> None:
         self._tokenizer.clear()
-        self._queue.clear()
         self._front = None
-        self._flow()
 
-    async def wait_idle(self) -> None:
-        """Wait until all that was received is done, or held up by an error."""
-        await self._idle.wait()
-
-    # --- power -----------------------------------------------------------------------------------------------------
-
-    def power_off(self) -> None:
-        """Memory is lost, and the error with its job; a card that moves stays where it is."""
-        self._powered = False
+    def _lose_memory(self) -> None:
         self._worker.stopped()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-        self._tokenizer.clear()
-        self._queue.clear()
-        self._front = self._held = None
+        self._held = None
         self._state.error = ""
-        self._idle.set()
-        self._flow()
-
-    def power_on(self) -> None:
-        """Begin anew. Nothing moves."""
-        self._powered = True
-
-    def power_cycle(self) -> None:
-        """Off and on."""
-        self.power_off()
-        self.power_on()
-
-    def _fault_changed(self, name: str, began: bool) -> None:
-        if name == "power-cycle" and began:
-            self.power_cycle()
-            self._state.board.clear(name)
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> None:
+    def _take(self, data: bytes) -> None:
+        for event in self._tokenizer.feed(data):
+            self._take_event(event)
+
+    def _take_event(self, event: Event) -> None:
         if isinstance(event, Query):
             if len(self._queue) < 4 * MAX_QUEUE:
                 self._queue.append((self._connection, event))
@@ -153,16 +89,10 @@ class Device:
         if not self._state.standing or not waiting:  # else there is no room until somebody has been there
             self._queue.append((self._connection, job))
 
-    def _flow(self) -> None:
-        """Take in no more while too much waits; in an error everything is, or nobody could mend it."""
+    def _is_full(self) -> bool:
+        """In an error everything is taken in, or nobody could mend it."""
         jobs = sum(isinstance(item, Job) for _, item in self._queue)
-        full = not self._state.standing and (len(self._queue) >= MAX_QUEUE or jobs > 1)
-        if full and not self._paused:
-            self._paused = True
-            self._pause()
-        elif self._paused and not full:
-            self._paused = False
-            self._resume()
+        return not self._state.standing and (len(self._queue) >= MAX_QUEUE or jobs > 1)
 
     # --- work ------------------------------------------------------------------------------------------------------
 
@@ -175,17 +105,11 @@ class Device:
                 return found
         return None
 
-    async def _work(self) -> None:
-        while (found := self._next()) is not None:
-            connection, item = found
-            self._flow()
-            if isinstance(item, Job):
-                await self._print(item)
-            else:
-                await self._answer(connection, item.name)
-            self._flow()
-        self._task = None
-        self._idle.set()
+    async def _do(self, connection: int, item: Query | Job) -> None:
+        if isinstance(item, Job):
+            await self._print(item)
+        else:
+            await self._answer(connection, item.name)
 
     async def _print(self, job: Job) -> None:
         self._state.language = job.first.language or self._state.language
@@ -196,8 +120,8 @@ class Device:
 
     async def _answer(self, connection: int, name: str) -> None:
         """ERR alone is answered: what others are answered with is not known."""
-        if name == "ERR" and connection == self._connection and self._write is not None:
-            self._write(status_text(self._state.standing, self._state.language))
+        if name == "ERR":
+            self._say(connection, status_text(self._state.standing, self._state.language))
         elif name == "CAN":
             self._held = None
             await self._clear_error()
