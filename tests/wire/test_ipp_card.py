@@ -29,7 +29,11 @@ from countertop.v1.operation_pb2 import Operation
 from tests.wire.test_evolis_driver import StubRun
 
 REQUIRED = bool(os.environ.get("COUNTERTOP_REQUIRE_IPP"))
-DAEMONS = (["dbus-daemon", "--system", "--nofork"], ["avahi-daemon", "--no-drop-root", "--no-chroot"])
+DAEMONS = (
+    (Path("/run/dbus"), "system_bus_socket", ["dbus-daemon", "--system", "--nofork", "--nopidfile"]),
+    (Path("/run/avahi-daemon"), "socket", ["avahi-daemon", "--no-drop-root", "--no-chroot"]),
+)
+"""Where each one lives, the socket it listens at, and how it is started."""
 SECONDS = 15.0
 CONF = """
 ATTR keyword media-supported "iso_id-1_53.98x85.6mm"
@@ -81,6 +85,11 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @dataclass
 class Printer:
     """What runs, and where its command script looks."""
@@ -113,13 +122,13 @@ def service_discovery() -> Iterator[None]:
     if os.geteuid() != 0:
         missing("the right to start D-Bus and Avahi")
     started: list[subprocess.Popen[bytes]] = []
-    Path("/run/dbus").mkdir(exist_ok=True)
     try:
-        for place, words in zip((Path("/run/dbus/pid"), Path("/run/avahi-daemon/pid")), DAEMONS, strict=True):
-            if not place.exists():
-                process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                started.append(process)
-                until(place.exists, words[0])
+        for folder, name, words in DAEMONS:
+            if not listens(folder / name):
+                folder.mkdir(exist_ok=True)
+                (folder / "pid").unlink(missing_ok=True)  # of one that was killed
+                started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                until(lambda folder=folder, name=name: listens(folder / name), words[0])
         yield
     finally:
         for process in reversed(started):

@@ -75,11 +75,11 @@ class EscPosPrinter(ReceiptPrinter):
     @property
     def _leftover(self) -> bool:
         """A part of a failed print hangs in the printer; that outlives the connection, and this instance."""
-        return str(self.url) in _LEFTOVERS
+        return self.url.text in _LEFTOVERS
 
     @_leftover.setter
     def _leftover(self, there: bool) -> None:
-        (_LEFTOVERS.add if there else _LEFTOVERS.discard)(str(self.url))
+        (_LEFTOVERS.add if there else _LEFTOVERS.discard)(self.url.text)
 
     # -- connection --
 
