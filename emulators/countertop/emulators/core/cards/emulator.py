@@ -77,7 +77,8 @@ class CardPrinterEmulator(CardBench):
     def _make_bus(self, usb: UsbIdentity, port_status: Callable[[], int]) -> Bus:
         values = self._values
         if values["tcp"] or not (values["usbip"] or usb.default):
-            return TcpBus(self._link, *(values["tcp"] or ("127.0.0.1", 0)))
+            place: tuple[str, int] = values["tcp"] or ("127.0.0.1", 0)
+            return TcpBus(self._link, *place)
         host, port = values["usbip"] or ("127.0.0.1", 0)
         model = values["model"]
         return UsbPrinterBus(
