@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +18,17 @@ from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import Operation, PromptKind
 
-__all__ = ["Device", "Evidence", "IdReader", "Options", "ReceiptPrinter", "Run", "Settlement", "Unsettled"]
+__all__ = [
+    "Device",
+    "Evidence",
+    "IdReader",
+    "Options",
+    "ReceiptPrinter",
+    "Run",
+    "Settlement",
+    "Surroundings",
+    "Unsettled",
+]
 
 Evidence: TypeAlias = Mapping[str, str | int | float | list[int]]
 """What a driver needs to find out later what became of an operation: numbers and marks, never customer data. It is kept
@@ -114,6 +125,41 @@ class Settlement:
     """Where the card is that was in work, and what had been done to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a driver finds around it in the daemon."""
+
+    folder: Path | None = None
+    """Where the device may keep what it measured, through restarts; None: nowhere. Never customer data. Made by whoever
+    writes the first file."""
+    analyser: str = ""
+    """The factory of the analyser of faces, `package.module:callable`."""
+    models_dir: Path | None = None
+    """Looked into for models first."""
+    analysis_options: Mapping[str, Any] = field(default_factory=dict)
+    """The analyser's options."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For a driver in another process."""
+        return {
+            "folder": None if self.folder is None else str(self.folder),
+            "analyser": self.analyser,
+            "models_dir": None if self.models_dir is None else str(self.models_dir),
+            "analysis_options": dict(self.analysis_options),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Surroundings:
+        """What `to_json` made."""
+        folder, models = data["folder"], data["models_dir"]
+        return cls(
+            None if folder is None else Path(folder),
+            data["analyser"],
+            None if models is None else Path(models),
+            data["analysis_options"],
+        )
+
+
 class Device(ABC):
     """One device. The daemon owns reconnecting, polling, the queue, time limits and conversion of errors; it calls
     one method at a time, and may cancel any of them at any await.
@@ -137,6 +183,8 @@ class Device(ABC):
         self.options = options
         self.report: Callable[[DeviceStatus], None] = lambda status: None
         """Set by the daemon: call it to push a status instead of waiting to be asked."""
+        self.surroundings = Surroundings()
+        """Set by the daemon, before `connect`."""
 
     async def open_link(self, **defaults: str) -> ByteLink:
         """Open the configured byte link; `defaults` fill in query parameters (`baud="115200"`) that the URL lacks."""
@@ -158,6 +206,10 @@ class Device(ABC):
     @abstractmethod
     async def status(self) -> DeviceStatus:
         """Ask the device how it is. Raises DeviceFault when it does not answer: it is then OFFLINE and reconnected."""
+
+    async def rest(self) -> None:
+        """A claim on the device has ended: forget what its holder left. By default there is nothing. Never raises."""
+        return
 
     async def reconcile(self, unsettled: Unsettled) -> Settlement:
         """Ask the device what became of an operation that had passed its commit point: process ids, counters, sensors.

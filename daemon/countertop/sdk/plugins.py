@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pluggy
 
+from countertop.sdk.cameras.analysis import AnalyserSpec
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.image_pb2 import Image
 
@@ -88,6 +89,13 @@ class PluginHooks:
     @hookspec
     def countertop_emulators(self) -> Sequence[EmulatorSpec]:
         """Emulators that the plugin brings."""
+        raise AssertionError("only specifies the hook")
+
+    @hookspec
+    def countertop_analysers(self) -> Sequence[AnalyserSpec]:
+        """Analysers of faces that the plugin brings. A bank that has certified software announces it here, and names it
+        in the configuration.
+        """
         raise AssertionError("only specifies the hook")
 
     @hookspec(firstresult=True)
