@@ -66,6 +66,13 @@ def countertop_emulators() -> Sequence[EmulatorSpec]:
             factory="countertop.emulators.magicard.emulator:start",
             description="A Magicard card printer with stripe encoder, on USB/IP or TCP",
         ),
+        EmulatorSpec(
+            name="camera",
+            kind=device_pb2.DEVICE_KIND_CAMERA,
+            driver="opencv",
+            factory="countertop.emulators.camera.emulator:start",
+            description="A camera with scenes, as MJPEG over HTTP or as a V4L2 node",
+        ),
     )
 
 
