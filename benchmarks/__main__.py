@@ -36,8 +36,21 @@ NAMES = (
     "card_design",
     "card_encode",
     "card_issue",
+    "frames",
+    "presence",
+    "document_finder",
+    "scan",
 )
-PACKAGES = ("countertop", "grpcio", "protobuf", "pydantic", "python-escpos", "pillow", "numpy")
+PACKAGES = (
+    "countertop",
+    "grpcio",
+    "protobuf",
+    "pydantic",
+    "python-escpos",
+    "pillow",
+    "numpy",
+    "opencv-python-headless",
+)
 
 
 def machine() -> dict[str, Any]:

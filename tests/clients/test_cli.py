@@ -180,7 +180,13 @@ def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_devices_are_listed_for_programs_and_for_people(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json", "--address", address]) == 0
     devices = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [device["id"] for device in devices] == ["id-reader", "receipt-printer", "signature-pad", "card-printer"]
+    assert [device["id"] for device in devices] == [
+        "id-reader",
+        "receipt-printer",
+        "signature-pad",
+        "card-printer",
+        "camera",
+    ]
     assert all(device["emulated"] for device in devices)
     assert main(["devices", "--address", address]) == 0
     told = capsys.readouterr().out
@@ -319,7 +325,7 @@ def test_ctrl_c_cancels_a_print_that_waits_and_is_too_late_for_one_that_began(ad
     assert first.returncode == 130
 
 
-@pytest.mark.parametrize("device", ["id-reader", "receipt-printer", "signature-pad", "card-printer"])
+@pytest.mark.parametrize("device", ["id-reader", "receipt-printer", "signature-pad", "card-printer", "camera"])
 def test_health_and_reset_tell_how_a_device_is(device: str, address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["health", device, "--address", address]) == 0
     assert "healthy" in capsys.readouterr().out
@@ -371,7 +377,12 @@ def test_a_box_of_several_devices_is_shown_as_a_tree(tmp_path: Path, capsys: pyt
     finally:
         end(daemon)
     names = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "issuer" in line]
-    assert names == [["issuer", "unit"], ["├", "issuer-id-reader"], ["└", "issuer-card-printer"]]
+    assert names == [
+        ["issuer", "unit"],
+        ["├", "issuer-id-reader"],
+        ["├", "issuer-camera"],
+        ["└", "issuer-card-printer"],
+    ]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

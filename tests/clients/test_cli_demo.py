@@ -48,20 +48,26 @@ def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -
     assert [step["step"] for step in left["steps"]] == [
         "ready",
         "read-card",
+        "verify-presence",
         "remove-card",
         "preview",
         "sign",
         "verify",
         "print",
         "take-paper",
+        "scan",
         "issue-card",
         "card-made",
     ]
-    assert {step["state"] for step in left["steps"]} == {"SUCCEEDED"}
+    states = {step["step"]: step["state"] for step in left["steps"]}
+    assert states.pop("verify-presence") == "NOT_CONFIGURED", "no model for liveness comes with the package"
+    assert set(states.values()) == {"SUCCEEDED"}
     assert [step["step"] for step in left["steps"] if "operation_id" in step] == [
         "read-card",
+        "verify-presence",
         "sign",
         "print",
+        "scan",
         "issue-card",
     ]
     assert left["confirmation"] == "PROCESS_ID"
@@ -69,6 +75,8 @@ def test_a_visit_leaves_its_files_and_tells_each_step(visit: tuple[Path, str]) -
     assert (out / "photo.png").read_bytes().startswith(PNG)
     assert (out / "signature.png").read_bytes().startswith(PNG)
     assert (out / "pad.png").read_bytes().startswith(PNG)
+    assert (out / "phone.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert "countertop models add" in told
     assert (out / "signature.svg").read_text(encoding="utf-8").startswith("<svg")
     assert "Lay the document on the reader." in told
     assert "Sign on the pad." in told

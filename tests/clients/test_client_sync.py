@@ -40,7 +40,7 @@ async def last_state(served, operation_id):
 
 
 def test_each_asynchronous_name_has_a_blocking_one():
-    for name in ("Counter", "IdReader", "ReceiptPrinter", "OperationHandle", "Operations", "Bench"):
+    for name in ("Counter", "IdReader", "ReceiptPrinter", "Camera", "OperationHandle", "Operations", "Bench"):
         wanted = {item for item in dir(getattr(countertop.client, name)) if not item.startswith("_")}
         assert wanted - set(dir(getattr(sync, name))) == set(), name
 

@@ -27,6 +27,8 @@ _EXTRAS = {
     "numpy": ("receipt", "pictures, previews and characters that a printer's fonts lack"),
     "zxing-cpp": ("receipt", "QR codes and barcodes drawn as pictures"),
     "cryptography": ("signature", "signature files, and pads that encrypt their pen"),
+    "opencv-python-headless": ("camera", "cameras, documents and faces"),
+    "aiohttp": ("camera", "network cameras"),
     "hidapi": ("usb", "links of the form hid://"),
     "pyusb": ("usb", "links of the form usb://"),
 }

@@ -34,6 +34,8 @@ PROMPTS = {
     "LOAD_CARDS": "Fill the supply of cards.",
     "CHANGE_RIBBON": "Change the ribbon.",
     "EMPTY_BIN": "Empty the bin.",
+    "LOOK_AT_CAMERA": "Look at the camera.",
+    "SHOW_CODE": "Hold the code before the camera.",
 }
 
 

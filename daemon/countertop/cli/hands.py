@@ -30,6 +30,20 @@ WORDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "take-card": ("take_card", "TakeCardRequest", {}),
     "push-card": ("push_card", "PushCardRequest", {}),
     "remove-jam": ("remove_jam", "RemoveJamRequest", {}),
+    **{
+        scene: ("set_scene", "SetSceneRequest", {"scene": f"SCENE_{scene.upper().replace('-', '_')}"})
+        for scene in (
+            "person",
+            "other-person",
+            "phone-replay",
+            "print",
+            "empty",
+            "two-people",
+            "code",
+            "document",
+            "mat",
+        )
+    },
     "unplug": ("unplug", "UnplugRequest", {}),
     "replug": ("replug", "ReplugRequest", {}),
     "power-cycle": ("power_cycle", "PowerCycleRequest", {}),

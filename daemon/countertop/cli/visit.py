@@ -1,5 +1,5 @@
-"""A customer's visit at an emulated counter, step by step: a card is read, a receipt is signed and printed, and a bank
-card is issued.
+"""A customer's visit at an emulated counter, step by step: a card is read, the customer is compared with its photo, a
+receipt is signed and printed, a fee is paid by a code on a phone, and a bank card is issued.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from countertop.bench.v1.bench_pb2 import GeneratedHandwriting, SignRequest
+from countertop.bench.v1.bench_pb2 import SCENE_CODE, SCENE_PERSON, GeneratedHandwriting, SignRequest
 from countertop.cli.document import save_photo, show_document
 from countertop.cli.follow import PROMPTS
 from countertop.cli.output import Refused, word
-from countertop.client.errors import OutcomeUncertain
-from countertop.v1 import card_pb2, device_pb2, operation_pb2, receipt_printer_pb2
+from countertop.cli.presence_view import show_presence
+from countertop.client.errors import OperationFailed, OutcomeUncertain
+from countertop.v1 import card_pb2, device_pb2, error_pb2, operation_pb2, receipt_printer_pb2
 from countertop.v1.card_pb2 import StripeData
 from countertop.v1.signature_pad_pb2 import PAD_BUTTON_ACCEPT, SignDocument
 
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from countertop.v1.identity_pb2 import IdentityDocument
     from countertop.v1.receipt_pb2 import Receipt
 
-__all__ = ["CARDS", "PAD", "PRINTER", "READER", "Visit"]
+__all__ = ["CAMERA", "CARDS", "PAD", "PRINTER", "READER", "Visit"]
 
 READER = "id-reader"
 PRINTER = "receipt-printer"
 PAD = "signature-pad"
 CARDS = "card-printer"
+CAMERA = "camera"
+PAYMENT = "https://pay.example/fee/20260101-000042?amount=10.00"
+"""Invented: what the customer's phone shows."""
 DESIGN = Path(__file__).parent / "designs" / "bank-card.yaml"
 CARD_NUMBER = "9999 0000 0000 0000"
 """Invented: no bank's numbers begin so."""
@@ -70,14 +74,16 @@ class Visit:
     async def run(self, receipt: Receipt) -> None:
         """The whole visit; pictures and the signature file are saved on the way."""
         async with self._step("ready", "The devices of the terminal get ready"):
-            await self._until_ready({READER, PRINTER, PAD, CARDS})
+            await self._until_ready({READER, PRINTER, PAD, CARDS, CAMERA})
         document = await self._read_card()
+        await self._verify_presence(document)
         async with self._step("remove-card", "The customer takes the card back"):
             await self._counter.bench.remove_card(READER)
         await self._sign(await self._preview(receipt))
         await self._print(receipt)
         async with self._step("take-paper", "The paper that came out of the printer"):
             await self._take_paper()
+        await self._pay()
         await self._issue_card(document)
         async with self._step("card-made", "The card that the customer took"):
             await self._show_card()
@@ -118,6 +124,43 @@ class Visit:
         if save_photo(document, self._out / "photo.png"):
             self._saved("photo.png")
         return document
+
+    async def _verify_presence(self, document: IdentityDocument) -> None:
+        """The customer is compared with the photo of the card; nobody asks them to blink."""
+        camera = self._counter.camera(CAMERA)
+        async with self._step("verify-presence", "The camera looks whether it is the person on the card") as step:
+            await self._counter.bench.set_scene(SCENE_PERSON, CAMERA)
+            photo = document.photo.image if document.photo.image.data else None
+            handle = camera.start_verify_presence(photo, best_frame=True, timeout=30.0)
+            step.operation_id = handle.id
+            try:
+                result = await handle.result()
+            except OperationFailed as error:
+                if error.reason != error_pb2.REASON_NOT_CONFIGURED:
+                    raise
+                step.state = "NOT_CONFIGURED"  # as it is told to apps: nothing here can tell, and nobody is let pass
+                self._console.print(f"    {error.message}", markup=False)
+                return
+            show_presence(result, self._console)
+            self._save("face.jpg", result.best.data)
+
+    async def _pay(self) -> None:
+        async with self._step("scan", "The customer pays a fee by the code on their phone") as step:
+            handle = self._counter.camera(CAMERA).start_scan(timeout=30.0)
+            step.operation_id = handle.id
+            shown = False
+            async for update in handle:
+                prompt = word(operation_pb2.PromptKind, update.operation.prompt, "PROMPT_KIND_")
+                if prompt == "SHOW_CODE" and not shown:
+                    shown = True
+                    self._console.print(f"    prompt: [bold]{PROMPTS[prompt]}[/]")
+                    self._console.print("    on the bench: a phone is held before the emulated camera")
+                    await self._counter.bench.set_scene(SCENE_CODE, CAMERA, text=PAYMENT)
+            (code,) = (await handle.result()).codes
+            if code.text != PAYMENT:
+                raise Refused("The code was read as something else than it says.")
+            self._console.print(f"    {len(code.content)} bytes were read")
+        self._save("phone.jpg", (await self._counter.camera(CAMERA).frame()).data)
 
     async def _preview(self, receipt: Receipt) -> bytes:
         """The receipt as a PNG file."""
@@ -231,7 +274,8 @@ class Visit:
         began = time.monotonic()
         try:
             yield step
-            step.state = "SUCCEEDED"
+            if step.state == "RUNNING":
+                step.state = "SUCCEEDED"
         except asyncio.CancelledError:
             step.state = "CANCELLED"
             raise
@@ -240,7 +284,7 @@ class Visit:
             raise
         finally:
             step.milliseconds = round((time.monotonic() - began) * 1000)
-            style = "green" if step.state == "SUCCEEDED" else "red"
+            style = {"SUCCEEDED": "green", "NOT_CONFIGURED": "yellow"}.get(step.state, "red")
             self._console.print(f"    [{style}]{step.state}[/] after {step.milliseconds} ms")
 
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from countertop.client._bench import Bench
+from countertop.client._cameras import Camera
 from countertop.client._card_printers import CardPrinter
 from countertop.client._chip import ChipSession
 from countertop.client._claim import Claim
@@ -35,6 +36,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader needs them
     "SignaturePad",
     "CardPrinter",
     "ChipSession",
+    "Camera",
     "OperationHandle",
     "CallOptions",
     "Operations",

@@ -8,7 +8,16 @@ import grpc
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
-from countertop.bench.v1.bench_pb2 import BlankChip, CountCardsResponse, CustomerHabit, Fault, Output, SignRequest
+from countertop.bench.v1.bench_pb2 import (
+    BlankChip,
+    CountCardsResponse,
+    CustomerHabit,
+    Fault,
+    Output,
+    Scene,
+    SceneFlaw,
+    SignRequest,
+)
 from countertop.client._devices import find_device
 from countertop.client._stubs import Connection
 from countertop.client.errors import CountertopError, refusal
@@ -16,6 +25,7 @@ from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.card_pb2 import StripeData
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.identity_pb2 import IdentityDocument
+from countertop.v1.image_pb2 import Image
 from countertop.v1.ink_pb2 import Ink
 from countertop.v1.signature_pad_pb2 import PadButton
 
@@ -25,6 +35,7 @@ READER = device_pb2.DEVICE_KIND_ID_READER
 PAD = device_pb2.DEVICE_KIND_SIGNATURE_PAD
 PRINTER = device_pb2.DEVICE_KIND_RECEIPT_PRINTER
 CARDS = device_pb2.DEVICE_KIND_CARD_PRINTER
+CAMERA = device_pb2.DEVICE_KIND_CAMERA
 
 
 class Bench:
@@ -117,6 +128,23 @@ class Bench:
         if after is not None:
             request.after.FromNanoseconds(round(after * 1e9))
         await self._do(CARDS, request, device_id)
+
+    async def set_scene(
+        self,
+        scene: Scene,
+        device_id: str | None = None,
+        *,
+        flaw: SceneFlaw = bench_pb2.SCENE_FLAW_UNSPECIFIED,
+        picture: Image | None = None,
+        text: str = "",
+        turned: float = 0.0,
+        size: float = 0.0,
+    ) -> None:
+        """Put something before a camera: a person or document (`picture`), a code (`text`); `turned` by degrees."""
+        request = bench_pb2.SetSceneRequest(
+            scene=scene, flaw=flaw, picture=picture, text=text, turned=turned, size=size
+        )
+        await self._do(CAMERA, request, device_id)
 
     async def count_cards(self, device_id: str | None = None) -> CountCardsResponse:
         """Where every card is that the emulator ever had."""

@@ -8,6 +8,7 @@ from typing import TypeAlias, Unpack
 
 from countertop.client._address import default_address
 from countertop.client._bench import Bench
+from countertop.client._cameras import Camera
 from countertop.client._card_printers import CardPrinter
 from countertop.client._claim import Claim, OnHandover
 from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
@@ -198,6 +199,10 @@ class Counter:
     def signature_pad(self, device_id: str | None = None) -> SignaturePad:
         """A signature pad; without an id, the terminal's only one, looked up at the first call."""
         return SignaturePad(self._connection, device_id)
+
+    def camera(self, device_id: str | None = None) -> Camera:
+        """A camera; without an id, the terminal's only one, looked up at the first call."""
+        return Camera(self._connection, device_id)
 
     def card_printer(self, device_id: str | None = None) -> CardPrinter:
         """A card printer; without an id, the terminal's only one, looked up at the first call."""

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from countertop.bench.v1 import bench_pb2
 from countertop.client.errors import ConnectionLost, CountertopError, InvalidRequest, refusal, translate
 from countertop.v1 import (
+    camera_pb2,
     card_printer_pb2,
     claim_pb2,
     device_pb2,
@@ -61,6 +62,7 @@ _FILES: tuple[FileDescriptor, ...] = tuple(
         receipt_printer_pb2,
         signature_pad_pb2,
         card_printer_pb2,
+        camera_pb2,
         bench_pb2,
     )
 )

@@ -17,11 +17,12 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Itera
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from countertop.client import _bench, _card_printers, _chip, _claim, _counter, _devices, _operation
+from countertop.client import _bench, _cameras, _card_printers, _chip, _claim, _counter, _devices, _operation
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
 
 __all__ = [
     "Bench",
+    "Camera",
     "CardPrinter",
     "ChipSession",
     "Claim",
@@ -228,6 +229,24 @@ class SignaturePad(_Blocking[_devices.SignaturePad]):
     verify = _waiting(_devices.SignaturePad.verify)
 
 
+class Camera(_Blocking[_cameras.Camera]):
+    """Looks through a camera."""
+
+    kind = _cameras.Camera.kind
+    device_id = _waiting(_cameras.Camera.device_id)
+    frames = _iterating(_cameras.Camera.frames)
+    watch = _iterating(_cameras.Camera.watch)
+    frame = _waiting(_cameras.Camera.frame)
+    capture = _waiting(_cameras.Camera.capture)
+    scan = _waiting(_cameras.Camera.scan)
+    start_scan = _starting(_cameras.Camera.start_scan)
+    capture_document = _waiting(_cameras.Camera.capture_document)
+    calibrate_stage = _waiting(_cameras.Camera.calibrate_stage)
+    compose = _waiting(_cameras.Camera.compose)
+    verify_presence = _waiting(_cameras.Camera.verify_presence)
+    start_verify_presence = _starting(_cameras.Camera.start_verify_presence)
+
+
 class CardPrinter(_Blocking[_card_printers.CardPrinter]):
     """Makes cards."""
 
@@ -339,6 +358,7 @@ class Bench(_Blocking[_bench.Bench]):
     push_card = _waiting(_bench.Bench.push_card)
     remove_jam = _waiting(_bench.Bench.remove_jam)
     set_customer = _waiting(_bench.Bench.set_customer)
+    set_scene = _waiting(_bench.Bench.set_scene)
     count_cards = _waiting(_bench.Bench.count_cards)
     faults = _waiting(_bench.Bench.faults)
     inject_fault = _waiting(_bench.Bench.inject_fault)
@@ -387,6 +407,10 @@ class Counter(_Blocking[_counter.Counter]):
     def signature_pad(self, device_id: str | None = None) -> SignaturePad:
         """A signature pad; without an id, the terminal's only one, looked up at the first call."""
         return SignaturePad(self._loop, self._face.signature_pad(device_id))
+
+    def camera(self, device_id: str | None = None) -> Camera:
+        """A camera; without an id, the terminal's only one, looked up at the first call."""
+        return Camera(self._loop, self._face.camera(device_id))
 
     def card_printer(self, device_id: str | None = None) -> CardPrinter:
         """A card printer; without an id, the terminal's only one, looked up at the first call."""

@@ -25,6 +25,7 @@ from countertop.server.plugins import Plugins
 from countertop.server.runner import DeviceRunner, RunnerHooks
 from countertop.server.services.base import Service
 from countertop.server.services.bench import Bench
+from countertop.server.services.cameras import Cameras, LargePictures
 from countertop.server.services.card_printers import CardPrinters
 from countertop.server.services.claims import Claims
 from countertop.server.services.devices import Devices
@@ -39,6 +40,7 @@ from countertop.v1.device_pb2 import Device
 
 if TYPE_CHECKING:
     from countertop.sdk.device import Device as Driver
+    from countertop.sdk.device import Surroundings
 
 __all__ = ["STOP_SECONDS", "Daemon", "serve"]
 
@@ -90,7 +92,7 @@ class Daemon:
         claims = self.config.claims
         policy = ClaimPolicy(claims.grace_seconds, claims.handover_seconds, claims.revoke_without_answer)
         self._terminal = Terminal(self.config.terminal.id, self.plugins, journal, policy)
-        completions = (PhotoDecoding(self.plugins), SignatureSealing(self.terminal, self._key))
+        completions = (PhotoDecoding(self.plugins), SignatureSealing(self.terminal, self._key), LargePictures())
         hooks = RunnerHooks(completions, self.terminal.commit)
         for device in self.config.devices:
             self.terminal.add(self._runner(device, hooks))
@@ -120,7 +122,8 @@ class Daemon:
             self.terminal.runners[device_id].view.device.link = emulator.link_url
 
     def _services(self) -> list[Service]:
-        kinds: list[type[Service]] = [Devices, Operations, Claims, IdReaders, ReceiptPrinters, CardPrinters]
+        kinds: list[type[Service]] = [Devices, Operations, Claims]
+        kinds += [IdReaders, ReceiptPrinters, CardPrinters, Cameras]
         if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
         return [*(kind(self.terminal) for kind in kinds), SignaturePads(self.terminal, self._key)]
@@ -148,12 +151,25 @@ class Daemon:
         def load() -> Driver:
             if config.isolation == "process":
                 return self._isolated(config, driver_name, view.device.link)
-            driver, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
-            return driver(url, driver.options_type.model_validate(config.options))
+            kind, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
+            driver = kind(url, kind.options_type.model_validate(config.options))
+            driver.surroundings = self._surroundings(config.id)
+            return driver
 
         runner = DeviceRunner(view, load, hooks, serial=config.serial)
         runner.secures_cards = config.safe_state == "retain"
         return runner
+
+    def _surroundings(self, device_id: str) -> Surroundings:
+        from countertop.sdk.device import Surroundings  # with pydantic: at the first device
+
+        analysis = self.config.analysis
+        return Surroundings(
+            folder=Path(self.config.terminal.state_dir) / "devices" / device_id,
+            analyser=self.plugins.analyser(analysis.analyser),
+            models_dir=Path(analysis.models_dir) if analysis.models_dir else None,
+            analysis_options=analysis.options,
+        )
 
     def _isolated(self, config: DeviceConfig, driver_name: str, link: str) -> Driver:
         """The driver in a process of its own; nothing of it is imported here."""
@@ -166,6 +182,7 @@ class Daemon:
             config.options,
             memory_mb=config.memory_mb,
             hang_seconds=config.hang_seconds,
+            surroundings=self._surroundings(config.id),
         )
         return cast("Driver", driver)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "AnalysisConfig",
     "ClaimConfig",
     "Config",
     "ConfigError",
@@ -116,12 +117,24 @@ class ClaimConfig:
 
 
 @dataclass(slots=True)
+class AnalysisConfig:
+    """`[analysis]`: who says whether a face is alive, and whose it is."""
+
+    analyser: str = ""
+    """Its name; empty for the one that comes with Countertop."""
+    models_dir: str = ""
+    """Looked into for models before the system's folder."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Config:
     """A whole configuration."""
 
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
     listen: ListenConfig = field(default_factory=ListenConfig)
     claims: ClaimConfig = field(default_factory=ClaimConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     devices: list[DeviceConfig] = field(default_factory=list)
 
     @classmethod
@@ -133,5 +146,6 @@ class Config:
                 DeviceConfig(id="receipt-printer", emulator="escpos"),
                 DeviceConfig(id="signature-pad", emulator="wacom-stu"),
                 DeviceConfig(id="card-printer", emulator="evolis", emulator_options={"speed": CARD_SPEED}),
+                DeviceConfig(id="camera", emulator="camera"),
             ]
         )

@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from countertop.sdk.links import parse_link
-from countertop.server.config import ClaimConfig, Config, ConfigError, DeviceConfig, ListenConfig, TerminalConfig
+from countertop.server.config import (
+    AnalysisConfig,
+    ClaimConfig,
+    Config,
+    ConfigError,
+    DeviceConfig,
+    ListenConfig,
+    TerminalConfig,
+)
 from countertop.server.plugins import Plugins
 
 __all__ = ["check_addresses", "load_config"]
@@ -54,6 +62,12 @@ class _Claims(_Strict):
     revoke_without_answer: bool = False
 
 
+class _Analysis(_Strict):
+    analyser: Annotated[str, Field(max_length=64)] = ""
+    models_dir: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
+    options: dict[str, Any] = {}
+
+
 class _Device(_Strict):
     id: Id
     driver: str = ""
@@ -85,6 +99,7 @@ class _File(_Strict):
     terminal: _Terminal = Field(default_factory=_Terminal)
     listen: _Listen = Field(default_factory=_Listen)
     claims: _Claims = Field(default_factory=_Claims)
+    analysis: _Analysis = Field(default_factory=_Analysis)
     devices: Annotated[list[_Device], Field(max_length=64)] = []
 
     @model_validator(mode="after")
@@ -103,6 +118,7 @@ for _model, _plain in (
     (_Terminal, TerminalConfig),
     (_Listen, ListenConfig),
     (_Claims, ClaimConfig),
+    (_Analysis, AnalysisConfig),
     (_Device, DeviceConfig),
     (_File, Config),
 ):
@@ -129,18 +145,27 @@ def load_config(path: Path, plugins: Plugins) -> Config:
         terminal=TerminalConfig(**file.terminal.given()),
         listen=ListenConfig(**file.listen.given()),
         claims=ClaimConfig(**file.claims.given()),
+        analysis=AnalysisConfig(**file.analysis.given()),
         devices=[DeviceConfig(**device.given()) for device in file.devices],
     )
 
 
 def _plugin_problems(raw: dict[str, Any], plugins: Plugins) -> list[str]:
     """Mistakes that only the plugins can tell: unknown drivers and emulators, drivers' options."""
-    problems: list[str] = []
+    problems = _analysis_problems(raw.get("analysis"), plugins)
     devices = raw.get("devices")
     for index, device in enumerate(devices if isinstance(devices, list) else []):
         if isinstance(device, dict):
             problems += [f"devices[{index}].{problem}" for problem in _device_problems(device, plugins)]
     return problems
+
+
+def _analysis_problems(analysis: Any, plugins: Plugins) -> list[str]:
+    name = analysis.get("analyser") if isinstance(analysis, dict) else None
+    if not isinstance(name, str) or not name or name in plugins.analysers:
+        return []
+    known = ", ".join(sorted(plugins.analysers)) or "no analyser is installed"
+    return [f"analysis.analyser: expected one of {known}, got {name!r}"]
 
 
 def _device_problems(device: dict[str, Any], plugins: Plugins) -> list[str]:

@@ -21,6 +21,8 @@ CONNECT_ANEW = frozenset(
         error_pb2.REASON_DRIVER_CRASHED,
         error_pb2.REASON_DRIVER_HUNG,
         error_pb2.REASON_DRIVER_OUT_OF_MEMORY,
+        error_pb2.REASON_CAMERA_STALLED,
+        error_pb2.REASON_CAMERA_PICTURE_DAMAGED,
     }
 )
 """Reasons after which the driver is made anew."""

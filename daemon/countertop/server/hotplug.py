@@ -1,7 +1,7 @@
 """Notices at once when a device's own path comes or goes, so that nobody waits for the next attempt or poll.
 
 Kernel and udev tell it where they can be heard (pyudev is installed and udev runs); elsewhere the paths are looked at
-four times a second. Only serial links have a path; network links are tried again by the runner's back-off.
+four times a second. Only serial ports and cameras have a path; network links are tried again by the runner's back-off.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _UDEV_SOCKET = Path("/run/udev/control")
 _BASES = {
     "/dev/serial/by-id/": device_pb2.ID_BASIS_SERIAL,
     "/dev/serial/by-path/": device_pb2.ID_BASIS_PORT_PATH,
+    "/dev/v4l/by-id/": device_pb2.ID_BASIS_SERIAL,
+    "/dev/v4l/by-path/": device_pb2.ID_BASIS_PORT_PATH,
 }
-"""udev's own names for serial ports: by the adapter's serial number, by the port that it is plugged into."""
+"""udev's own names for serial ports and cameras: by the serial number, by the port that it is plugged into."""
 
 
 class Monitor(Protocol):
@@ -140,6 +142,6 @@ class HotPlug:
 
 def _path(link: str) -> Path | None:
     """The path in /dev that a link opens; None where it has none."""
-    if not link.startswith("serial:"):
+    if not link.startswith(("serial:", "v4l2:")):
         return None
     return Path(parse_link(link).path)

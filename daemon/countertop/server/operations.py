@@ -31,6 +31,8 @@ MAX_PENDING_EVENTS = 10_000
 """Events that a follower may lag behind before it is ended."""
 
 
+MAX_RESULTS_BYTES = 64 * 1024 * 1024
+"""Of results of operations that only read, all together: pictures are large, and a minute is long."""
 MAX_INSTRUCTIONS = 16
 """Instructions that may wait for a driver to take them."""
 
@@ -71,6 +73,8 @@ class OperationRecord:
         self.used: dict[str, float] = {}
         self.result: Message | None = None
         self.result_dropped = False
+        self.picture = b""
+        """One that is too large for the result, where it belongs."""
         self.task: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.instructions: asyncio.Queue[Message] = asyncio.Queue(MAX_INSTRUCTIONS)
@@ -272,10 +276,16 @@ class OperationRecord:
         self.operation.resolution.CopyFrom(resolution)
         self.touch()
 
+    @property
+    def result_bytes(self) -> int:
+        """What its result takes in memory, nearly."""
+        return len(self.picture) + (0 if self.result is None else self.result.ByteSize())
+
     def forget_result(self) -> None:
         """Drop what may hold customer data."""
         if self.result is not None and holds_customer_data(self.result):
             self.result, self.result_dropped = None, True
+        self.picture = b""
         self._payloads.clear()
         if self.request is not None:
             self.fingerprint  # noqa: B018 - kept beyond the request
@@ -326,8 +336,9 @@ def _seconds(options: Any, field: str, default: float, least: float) -> float:
 class OperationStore:
     """Remembers operations: those that go on, and the last `capacity` that ended.
 
-    Results that hold customer data are dropped `reads_seconds` or `consumes_seconds` after the end. `find` looks in the
-    journal for those that are not remembered.
+    Results that hold customer data are dropped `reads_seconds` or `consumes_seconds` after the end; those of operations
+    that only read earlier, the oldest first, when they are more than MAX_RESULTS_BYTES. `find` looks in the journal for
+    those that are not remembered.
     """
 
     def __init__(
@@ -342,7 +353,8 @@ class OperationStore:
         self._ended: deque[str] = deque()
         self._capacity = capacity
         self._keep = {False: reads_seconds, True: consumes_seconds}
-        self._results: dict[bool, deque[tuple[float, OperationRecord]]] = {False: deque(), True: deque()}
+        self._results: dict[bool, deque[tuple[float, OperationRecord, int]]] = {False: deque(), True: deque()}
+        self._read_bytes = 0
         self._sweeper: asyncio.TimerHandle | None = None
 
     def __contains__(self, operation_id: str) -> bool:
@@ -394,19 +406,28 @@ class OperationStore:
         """Note that an operation ended: forget its result later, and the oldest of too many now."""
         loop = asyncio.get_running_loop()
         consumes = record.verb.consumes
-        self._results[consumes].append((loop.time() + self._keep[consumes], record))
+        size = 0 if consumes else record.result_bytes
+        self._results[consumes].append((loop.time() + self._keep[consumes], record, size))
+        self._read_bytes += size
+        while self._read_bytes > MAX_RESULTS_BYTES and len(self._results[False]) > 1:
+            self._forget_oldest(self._results[False])
         if self._sweeper is None:
             self._sweeper = loop.call_later(min(self._keep.values()), self._sweep)
         self._ended.append(record.id)
         while len(self._ended) > self._capacity:
             del self._records[self._ended.popleft()]
 
+    def _forget_oldest(self, results: deque[tuple[float, OperationRecord, int]]) -> None:
+        _, record, size = results.popleft()
+        self._read_bytes -= size
+        record.forget_result()
+
     def _sweep(self) -> None:
         """Drop results whose time is up; come again while there are others."""
         loop = asyncio.get_running_loop()
         for results in self._results.values():
             while results and results[0][0] <= loop.time():
-                results.popleft()[1].forget_result()
+                self._forget_oldest(results)
         coming = [results[0][0] for results in self._results.values() if results]
         self._sweeper = loop.call_at(min(coming), self._sweep) if coming else None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from countertop.sdk.cameras.analysis import AnalyserSpec
 from countertop.sdk.plugins import DriverSpec, EmulatorSpec, PluginHooks
 from countertop.v1 import device_pb2
 from countertop.v1.image_pb2 import Image
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Plugins"]
 
 GROUP = "countertop.plugins"
+OWN_ANALYSER = "countertop"
 log = logging.getLogger("countertop.plugins")
 
 
@@ -38,6 +40,7 @@ class Plugins:
         self._manager.add_hookspecs(PluginHooks)
         self.drivers: dict[str, DriverSpec] = {}
         self.emulators: dict[str, EmulatorSpec] = {}
+        self.analysers: dict[str, AnalyserSpec] = {}
         self._listed: dict[str, device_pb2.Driver] = {}
         for entry in entry_points(group=GROUP):
             self._load(entry)
@@ -68,6 +71,11 @@ class Plugins:
             raise LookupError(f"expected one of {', '.join(sorted(self.emulators)) or 'no emulator is installed'}")
         return spec
 
+    def analyser(self, name: str) -> str:
+        """The factory of an analyser, of the one that comes with Countertop for ""; empty when there is none."""
+        spec = self.analysers.get(name or OWN_ANALYSER)
+        return spec.factory if spec is not None else ""
+
     def decode_photo(self, raw: bytes, raw_format: str) -> Image | None:
         """Ask the plugins for a decoded chip photo; None where nobody can. Blocks: call it in a thread."""
         image: Image | None = self._manager.hook.countertop_decode_photo(raw=raw, raw_format=raw_format)
@@ -97,3 +105,6 @@ class Plugins:
         if hasattr(module, "countertop_emulators"):
             for emulator in module.countertop_emulators():
                 self.emulators[emulator.name] = emulator
+        if hasattr(module, "countertop_analysers"):
+            for analyser in module.countertop_analysers():
+                self.analysers[analyser.name] = analyser

@@ -93,6 +93,8 @@ class DeviceRunner:
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._drained = asyncio.Event()
         self._drained.set()
+        self._arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._here: Driver | None = None
 
     @property
     def id(self) -> str:
@@ -103,6 +105,22 @@ class DeviceRunner:
     def running(self) -> OperationRecord | None:
         """The operation that the device carries out."""
         return self._running
+
+    def reached(self) -> Driver:
+        """The driver, for what is done beside its operations. Raises CountertopError: DEVICE_OFFLINE, and as `submit`
+        does for a device that people have put out of use.
+        """
+        self._check_admission()
+        if self._here is None:
+            if self.view.failure is not None:
+                raise offline_error(self.id, self.view.failure)
+            raise CountertopError(error_pb2.REASON_DEVICE_OFFLINE, f"The device {self.id} was not reached yet.")
+        return self._here
+
+    async def reached_anew(self, before: Driver | None) -> None:
+        """Wait until the device is reached, by another driver than `before`."""
+        while self._here is None or self._here is before:
+            await asyncio.shield(self._arrival)
 
     @property
     def link(self) -> str:
@@ -190,6 +208,16 @@ class DeviceRunner:
             running.interrupted_by = error_pb2.REASON_CLAIM_LOST
             running.task.cancel()
 
+    async def rest(self) -> None:
+        """Let the driver forget what a claim's holder has left."""
+        driver = self._driver
+        if driver is None:
+            return
+        try:
+            await driver.rest()
+        except Exception as error:  # a driver's mistake, or its process is gone
+            log.warning("driver %s failed to rest: %s", driver.name, type(error).__name__)
+
     def cancel(self, record: OperationRecord) -> bool:
         """Give up an operation. False when it is too late."""
         if record.ended or record.committed:
@@ -257,6 +285,9 @@ class DeviceRunner:
             self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure)
             return False
         self._fresh = True
+        self._here = self._driver
+        self._arrival.set_result(None)
+        self._arrival = asyncio.get_running_loop().create_future()
         self.on_connected(info)
         self.view.connected(info, status)
         if not len(self._settling):
@@ -391,7 +422,7 @@ class DeviceRunner:
             record.succeed(result)
 
     async def _disconnect(self) -> None:
-        driver, self._driver = self._driver, None
+        driver, self._driver, self._here = self._driver, None, None
         if driver is not None:
             driver.report = lambda status: None
             try:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -395,10 +395,14 @@ class Terminal:
         for device_id in device_ids:
             runner = self.runners[device_id]
             runner.claim_ended(token)
+            self._do(runner.rest(), f"rest {device_id}")
             if device_id in self.card_books and runner.secures_cards:
-                task = asyncio.create_task(self._secure_card(runner), name=f"secure {device_id}")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._do(self._secure_card(runner), f"secure {device_id}")
+
+    def _do(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _secure_card(self, runner: DeviceRunner) -> None:
         """Keep back a card that the claim's holder has left, once what runs on the device has ended."""

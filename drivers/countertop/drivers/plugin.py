@@ -60,4 +60,10 @@ def countertop_drivers() -> Sequence[DriverSpec]:
             factory="countertop.drivers.ipp_card.driver:IppCardPrinter",
             description="Driverless card printers over IPP",
         ),
+        DriverSpec(
+            name="opencv",
+            kind=device_pb2.DEVICE_KIND_CAMERA,
+            factory="countertop.drivers.opencv.driver:OpenCvCamera",
+            description="Cameras: V4L2, MJPEG over HTTP, RTSP, video files",
+        ),
     )

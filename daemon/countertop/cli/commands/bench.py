@@ -85,6 +85,19 @@ async def _customer(counter: Counter, args: argparse.Namespace) -> int:
     return 0
 
 
+async def _scene(counter: Counter, args: argparse.Namespace) -> int:
+    from countertop.bench.v1 import bench_pb2
+    from countertop.v1.image_pb2 import Image
+
+    scene = getattr(bench_pb2, f"SCENE_{args.scene.upper().replace('-', '_')}")
+    flaw = getattr(bench_pb2, f"SCENE_FLAW_{(args.flaw or 'unspecified').upper()}")
+    picture = Image(data=args.picture.read_bytes()) if args.picture is not None else None
+    await counter.bench.set_scene(
+        scene, args.device, flaw=flaw, picture=picture, text=args.text, turned=args.turned, size=args.size
+    )
+    return 0
+
+
 async def _count_cards(counter: Counter, args: argparse.Namespace) -> int:
     found = await counter.bench.count_cards(args.device)
     if args.json:
@@ -153,6 +166,10 @@ async def _outputs(counter: Counter, args: argparse.Namespace) -> AsyncIterator[
             return
 
 
+SCENES = (
+    "person", "other-person", "phone-replay", "print", "empty", "two-people", "code", "document", "mat",
+)  # fmt: skip
+
 _VERBS: dict[str, tuple[Verb, str]] = {
     "insert-card": (_insert_card, "lay an identity card on a reader"),
     "remove-card": (_plain("remove_card"), "take it away"),
@@ -169,6 +186,7 @@ _VERBS: dict[str, tuple[Verb, str]] = {
     "remove-jam": (_plain("remove_jam"), "take out a card that is stuck or was left inside"),
     "customer": (_customer, "say what the customer does with cards that are presented"),
     "count-cards": (_count_cards, "count every card that the emulator ever had"),
+    "scene": (_scene, "put something before a camera"),
     "unplug": (_plain("unplug"), "pull the plug, of a device or a whole unit"),
     "replug": (_plain("replug"), "put it back"),
     "power-cycle": (_plain("power_cycle"), "switch the device off and on"),
@@ -208,6 +226,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ribbon.add_argument("--absent", action="store_true", help="take the ribbon out instead")
     made["customer"].add_argument("habit", choices=("takes", "leaves", "pushes-back"))
     made["customer"].add_argument("--after", type=seconds, metavar="S", help="after this time (default: 1)")
+    scene = made["scene"]
+    scene.add_argument("scene", choices=SCENES)
+    scene.add_argument("--flaw", choices=("dark", "blur", "glare"), help="what is wrong with the picture")
+    scene.add_argument("--picture", type=Path, metavar="FILE", help="the person or document (default: a drawn one)")
+    scene.add_argument("--text", default="", metavar="TEXT", help="what the code says")
+    scene.add_argument("--turned", type=float, default=0.0, metavar="DEGREES", help="how the document lies")
+    scene.add_argument(
+        "--size", type=float, default=0.0, metavar="X", help="of face or code, 0.05 to 1.2 of the height"
+    )
     add_json(made["count-cards"])
     made["press"].add_argument("button", choices=("accept", "clear", "cancel"))
     fault = made["fault"]

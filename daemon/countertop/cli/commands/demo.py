@@ -31,9 +31,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the visit at a daemon that runs already, with the emulated terminal (countertop serve); by default the "
         "demo has a daemon of its own",
     )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="where the models for liveness lie, which are not part of this package: see `countertop models list`",
+    )
     parser.epilog = (
-        "It leaves photo.png, document.png, pad.png, signature.png, signature.svg, signature.json, receipt.png, "
-        "card-front.png, card-back.png and visit.json. Everything in it is invented; no hardware is used."
+        "It leaves photo.png, face.jpg (with --models), document.png, pad.png, signature.png, signature.svg, "
+        "signature.json, receipt.png, phone.jpg, card-front.png, card-back.png and visit.json. Everything in it is "
+        "invented; no hardware is used."
     )
 
 
@@ -46,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="countertop-") as folder:
-            asyncio.run(_demo(args.out, Path(folder), args.address))
+            asyncio.run(_demo(args.out, Path(folder), args.address, args.models and args.models.resolve()))
     except CountertopError as error:
         tell(error)
         return 1
@@ -57,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _demo(out: Path, folder: Path, address: str | None) -> None:
+async def _demo(out: Path, folder: Path, address: str | None, models: Path | None) -> None:
     from datetime import datetime
 
     from countertop.cli.sample_receipt import sample_receipt
@@ -72,6 +79,8 @@ async def _demo(out: Path, folder: Path, address: str | None) -> None:
     socket = f"{folder}/countertop.sock"
     config.listen = ListenConfig([f"unix:{socket}" if len(socket) < MAX_SOCKET_PATH else "127.0.0.1:0"])
     config.terminal.drain_seconds = 0.0
+    if models is not None:
+        config.analysis.models_dir = str(models)
     config.terminal.state_dir = f"{folder}/state"
     async with AsyncExitStack() as stack:
         if address is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["configure", "run"]
 
-_SAME_NAMES = ("pty", "tcp", "usbip", "model", "cards", "ribbon", "speed")
+_SAME_NAMES = ("pty", "tcp", "usbip", "model", "cards", "ribbon", "speed", "http", "v4l2", "width", "height", "fps",
+               "scene", "picture", "text")  # fmt: skip
 """Arguments that are emulators' options."""
 _POLL_SECONDS = 0.25
 """How often the folder of `--out` is looked at."""
@@ -47,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     magicard.add_argument("--model", help="Enduro, or Pronto with one side and another head (default: Enduro)")
     for cards in (evolis, magicard):
         _card_machine(cards)
+    _camera(kinds.add_parser("camera", help="a camera with scenes, as MJPEG over HTTP or as a V4L2 device"))
     for usb in (stu, digitizer, evolis, magicard):
         usb.add_argument("--usbip", metavar="HOST:PORT", help="serve USB/IP there; port 0 takes a free one")
     for serial in (stu, topaz):
@@ -57,6 +60,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'It runs until Ctrl-C (exit code 0). Connect your own software, or a daemon with `link = "..."`. Hands on it: '
         f"a line on standard input with one of {', '.join(WORDS)}."
     )
+
+
+def _camera(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--http", metavar="HOST:PORT", help="listen there; port 0 takes a free one (the default)")
+    parser.add_argument(
+        "--v4l2", metavar="DIR", help="be a V4L2 device for programs that see this folder as /dev (Linux, umockdev)"
+    )
+    parser.add_argument("--width", type=int, help="of its frames (default: 1280)")
+    parser.add_argument("--height", type=int, help="of its frames (default: 720)")
+    parser.add_argument("--fps", type=float, help="frames a second (default: 30)")
+    parser.add_argument(
+        "--scene", help="what is before it: person, phone-replay, code, document, ... (default: person)"
+    )
+    parser.add_argument("--picture", metavar="FILE", help="of the person or the document (default: a drawn one)")
+    parser.add_argument("--text", help="what a code says")
 
 
 def _card_machine(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +125,12 @@ async def _emulate(spec: EmulatorSpec, options: dict[str, Any], out: Path | None
         return EXIT_FAILED
     hands = Hands(emulator)
     try:
-        say(f"{spec.description}: {emulator.link_url}\nCtrl-C ends it.")
+        say(f"{spec.description}: {emulator.link_url}")
+        environment = getattr(emulator, "environment", None)
+        if environment:
+            words = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+            say(f"Programs that are started with this see it: {words}")
+        say("Ctrl-C ends it.")
         hands.listen()
         while not stop.is_set():
             with suppress(TimeoutError):

@@ -18,7 +18,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from countertop.sdk.device import Device, Unsettled
+from countertop.sdk.device import Device, Surroundings, Unsettled
 from countertop.sdk.links import parse_link
 from countertop.server.isolation.frames import Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
@@ -159,9 +159,11 @@ class Child:
             return self._load(header), None
         driver = self._driver
         assert driver is not None, "loaded"
-        if method == "disconnect":
-            await driver.disconnect()
+        if method in ("disconnect", "rest"):
+            await getattr(driver, method)()
             return {}, None
+        if method == "next_frame":  # beside all that runs
+            return {}, await getattr(driver, method)(message_from(header, blob))
         if method in ("connect", "status"):
             return {}, await getattr(driver, method)()
         if method == "reconcile":
@@ -182,6 +184,7 @@ class Child:
         kind = getattr(import_module(module), name)
         driver: Device = kind(parse_link(header["url"]), kind.options_type.model_validate(header["options"]))
         driver.report = self._report
+        driver.surroundings = Surroundings.from_json(header["surroundings"])
         self._driver = driver
         if header["memory_mb"]:
             _limit_memory(header["memory_mb"])

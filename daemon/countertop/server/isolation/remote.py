@@ -14,12 +14,14 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from countertop.sdk.device import Evidence, Run, Settlement, Unsettled
+from countertop.sdk.device import Evidence, Run, Settlement, Surroundings, Unsettled
 from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.isolation.child import EXIT_MEMORY
 from countertop.server.isolation.frames import BadFrame, Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
 from countertop.v1 import error_pb2
+from countertop.v1.camera_pb2 import Frame as CameraFrame
+from countertop.v1.camera_pb2 import GetFrameRequest
 from countertop.v1.card_pb2 import CardReport
 from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
 
@@ -61,6 +63,7 @@ class IsolatedDriver:
         memory_mb: int = 0,
         hang_seconds: float = 5.0,
         environment: Mapping[str, str] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.name = name
         self.poll_interval = 2.0
@@ -69,7 +72,13 @@ class IsolatedDriver:
         self.report: Callable[[DeviceStatus], None] = lambda status: None
         self.on_death: Callable[[], object] = lambda: None
         """Called when the process has died by itself."""
-        self._load = {"factory": factory, "url": url, "options": dict(options), "memory_mb": memory_mb}
+        self._load = {
+            "factory": factory,
+            "url": url,
+            "options": dict(options),
+            "memory_mb": memory_mb,
+            "surroundings": (surroundings or Surroundings()).to_json(),
+        }
         self._hang_seconds = hang_seconds
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
@@ -98,6 +107,15 @@ class IsolatedDriver:
     async def status(self) -> DeviceStatus:
         """As the driver says it; raises what ended the process, where it has died."""
         return DeviceStatus.FromString(await self._plain("status"))
+
+    async def rest(self) -> None:
+        """As the driver does."""
+        await self._plain("rest")
+
+    async def next_frame(self, request: GetFrameRequest) -> CameraFrame:
+        """A frame of a camera's driver."""
+        header = {"method": "next_frame"} | message_type(request)
+        return CameraFrame.FromString((await self._ask(header, request.SerializeToString(), "next frame")).blob)
 
     async def disconnect(self) -> None:
         """Ask the driver to disconnect, then end the process. Never raises."""

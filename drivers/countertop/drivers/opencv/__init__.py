@@ -1,0 +1,1 @@
+"""Cameras: V4L2, MJPEG over HTTP, RTSP and video files."""
