@@ -131,7 +131,7 @@ class Lookout:
             yield WatchFramesResponse(frame=frame, skipped=skipped)
 
     async def _until_back(self, runner: DeviceRunner, before: Any) -> None:
-        """Wait for the camera, or for the client to go."""
+        """Wait for the camera, or for the client to go. Raises CountertopError(TERMINAL_STOPPING)."""
         back = asyncio.create_task(runner.reached_anew(before), name=f"wait for {runner.id}")
         try:
             while not back.done() and not self._ended:
@@ -139,5 +139,7 @@ class Lookout:
                 more = asyncio.create_task(self._more.wait())
                 await asyncio.wait({back, more}, return_when=asyncio.FIRST_COMPLETED)
                 more.cancel()
+            if back.done():
+                back.result()
         finally:
             back.cancel()

@@ -118,9 +118,16 @@ class DeviceRunner:
         return self._here
 
     async def reached_anew(self, before: Driver | None) -> None:
-        """Wait until the device is reached, by another driver than `before`."""
+        """Wait until the device is reached, by another driver than `before`. Raises CountertopError."""
         while self._here is None or self._here is before:
+            if self._stopping:
+                raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
             await asyncio.shield(self._arrival)
+
+    def _arrived(self) -> None:
+        """Wake those who wait for the device."""
+        self._arrival.set_result(None)
+        self._arrival = asyncio.get_running_loop().create_future()
 
     @property
     def link(self) -> str:
@@ -134,6 +141,7 @@ class DeviceRunner:
     async def stop(self, drain: float) -> None:
         """Take no new work, let what runs end for `drain` seconds, then cancel it, and disconnect."""
         self._stopping = True
+        self._arrived()
         self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
         self._settling.close()
         running = self._running
@@ -286,8 +294,7 @@ class DeviceRunner:
             return False
         self._fresh = True
         self._here = self._driver
-        self._arrival.set_result(None)
-        self._arrival = asyncio.get_running_loop().create_future()
+        self._arrived()
         self.on_connected(info)
         self.view.connected(info, status)
         if not len(self._settling):

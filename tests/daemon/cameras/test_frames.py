@@ -50,6 +50,11 @@ async def drain(frames: Any) -> None:
         pass
 
 
+async def watched_on(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        await call.write(WatchFramesRequest())
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():  # noqa: ASYNC110 - inside of a driver there is nothing to wait for
@@ -201,6 +206,20 @@ class TestLosingTheCamera:
         """The first frames asked for may still be on their way."""
         while True:
             await terminal.camera.frame(max_wait=1.0)
+
+
+class TestTheEndOfTheDaemon:
+    async def test_watchers_are_told_that_it_stops(self, start: Any) -> None:
+        async with start() as terminal:
+            call = terminal.counter._connection.exchange(WatchFramesRequest)
+            await call.write(WatchFramesRequest(device_id=CAMERA))
+            await call.read()
+            stopping = asyncio.create_task(terminal.daemon.stop())
+            await call.write(WatchFramesRequest())
+            with pytest.raises(grpc.RpcError) as caught:
+                await watched_on(call)
+            await stopping
+        assert caught.value.details() == "The terminal is restarting."
 
 
 class TestClaims:

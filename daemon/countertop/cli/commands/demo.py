@@ -32,13 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "demo has a daemon of its own",
     )
     parser.add_argument(
-        "--models",
+        "--models-dir",
         type=Path,
         metavar="DIR",
         help="where the models for liveness lie, which are not part of this package: see `countertop models list`",
     )
     parser.epilog = (
-        "It leaves photo.png, face.jpg (with --models), document.png, pad.png, signature.png, signature.svg, "
+        "It leaves photo.png, face.jpg (with --models-dir), document.png, pad.png, signature.png, signature.svg, "
         "signature.json, receipt.png, phone.jpg, card-front.png, card-back.png and visit.json. Everything in it is "
         "invented; no hardware is used."
     )
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="countertop-") as folder:
-            asyncio.run(_demo(args.out, Path(folder), args.address, args.models and args.models.resolve()))
+            asyncio.run(_demo(args.out, Path(folder), args.address, args.models_dir and args.models_dir.resolve()))
     except CountertopError as error:
         tell(error)
         return 1
