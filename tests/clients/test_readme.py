@@ -50,7 +50,7 @@ def test_the_configuration_is_a_good_one(tmp_path):
     assert tomllib.loads(text)["terminal"]["id"] == "counter-3"
     (tmp_path / "countertop.toml").write_text(text, encoding="utf-8")
     config = load_config(tmp_path / "countertop.toml", Plugins())
-    assert [device.driver for device in config.devices] == ["sdt", "escpos", "wacom-stu", "evolis"]
+    assert [device.driver for device in config.devices] == ["sdt", "escpos", "wacom-stu", "evolis", "opencv"]
 
 
 def test_every_page_that_the_readme_links_to_is_there():

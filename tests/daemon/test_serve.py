@@ -96,7 +96,7 @@ def test_it_listens_on_a_socket_and_on_loopback_at_the_same_time(tmp_path):
                     response_deserializer=device_pb2.ListDevicesResponse.FromString,
                 )
                 devices = get(device_pb2.ListDevicesRequest(), timeout=10).devices
-                ids = ["id-reader", "receipt-printer", "signature-pad", "card-printer"]
+                ids = ["id-reader", "receipt-printer", "signature-pad", "card-printer", "camera"]
                 assert [device.id for device in devices] == ids
 
 

@@ -132,7 +132,7 @@ class Lookout:
 
     async def _until_back(self, runner: DeviceRunner, before: Any) -> None:
         """Wait for the camera, or for the client to go. Raises CountertopError(TERMINAL_STOPPING)."""
-        back = asyncio.create_task(runner.reached_anew(before), name=f"wait for {runner.id}")
+        back = asyncio.create_task(runner.reach.anew(before), name=f"wait for {runner.id}")
         try:
             while not back.done() and not self._ended:
                 self._more.clear()

@@ -17,6 +17,7 @@ from countertop.server.driver_errors import CONNECT_ANEW, as_ours, offline_error
 from countertop.server.fair_queue import FairQueue
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
+from countertop.server.reach import Reach
 from countertop.server.run import Commit, Completion, OperationRun
 from countertop.server.settling import Settling, interrupted
 from countertop.server.states import FINAL, QUEUED, RUNNING
@@ -93,8 +94,7 @@ class DeviceRunner:
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._drained = asyncio.Event()
         self._drained.set()
-        self._arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._here: Driver | None = None
+        self.reach = Reach()
 
     @property
     def id(self) -> str:
@@ -111,23 +111,11 @@ class DeviceRunner:
         does for a device that people have put out of use.
         """
         self._check_admission()
-        if self._here is None:
+        if self.reach.driver is None:
             if self.view.failure is not None:
                 raise offline_error(self.id, self.view.failure)
             raise CountertopError(error_pb2.REASON_DEVICE_OFFLINE, f"The device {self.id} was not reached yet.")
-        return self._here
-
-    async def reached_anew(self, before: Driver | None) -> None:
-        """Wait until the device is reached, by another driver than `before`. Raises CountertopError."""
-        while self._here is None or self._here is before:
-            if self._stopping:
-                raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
-            await asyncio.shield(self._arrival)
-
-    def _arrived(self) -> None:
-        """Wake those who wait for the device."""
-        self._arrival.set_result(None)
-        self._arrival = asyncio.get_running_loop().create_future()
+        return self.reach.driver
 
     @property
     def link(self) -> str:
@@ -141,7 +129,7 @@ class DeviceRunner:
     async def stop(self, drain: float) -> None:
         """Take no new work, let what runs end for `drain` seconds, then cancel it, and disconnect."""
         self._stopping = True
-        self._arrived()
+        self.reach.end()
         self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
         self._settling.close()
         running = self._running
@@ -293,8 +281,7 @@ class DeviceRunner:
             self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure)
             return False
         self._fresh = True
-        self._here = self._driver
-        self._arrived()
+        self.reach.come(self._driver)
         self.on_connected(info)
         self.view.connected(info, status)
         if not len(self._settling):
@@ -429,7 +416,8 @@ class DeviceRunner:
             record.succeed(result)
 
     async def _disconnect(self) -> None:
-        driver, self._driver, self._here = self._driver, None, None
+        driver, self._driver = self._driver, None
+        self.reach.go()
         if driver is not None:
             driver.report = lambda status: None
             try:
