@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from countertop.sdk.cameras.analysis import AnalyserSpec
-from countertop.sdk.plugins import hookimpl
+from countertop.sdk.plugins import AnalyserSpec, hookimpl
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
+    from countertop.sdk.cameras import Camera
     from countertop.sdk.cards import CardPrinter, CardSight
     from countertop.sdk.device import (
         Device,
@@ -47,11 +48,21 @@ if TYPE_CHECKING:
         open_link,
         parse_link,
     )
-    from countertop.sdk.plugins import DriverSpec, Emulator, EmulatorSpec, PluginHooks, hookimpl, hookspec
+    from countertop.sdk.plugins import (
+        AnalyserSpec,
+        DriverSpec,
+        Emulator,
+        EmulatorSpec,
+        PluginHooks,
+        hookimpl,
+        hookspec,
+    )
     from countertop.sdk.signing import PenSample, SignaturePad
 
 __all__ = [
+    "AnalyserSpec",
     "ByteLink",
+    "Camera",
     "CardPrinter",
     "CardSight",
     "CountertopError",
@@ -92,12 +103,13 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "cameras": "Camera",
         "cards": "CardPrinter CardSight",
         "device": "Device Evidence IdReader Options ReceiptPrinter Run Settlement Unsettled internal_health",
         "errors": "CountertopError DeviceFault InvalidRequest LinkFault NoAnswer ProtocolFault ReportRefused "
         "reason_info",
         "links": "ByteLink HidInfo HidLink Link LinkUrl SerialLink TcpLink open_link parse_link",
         "signing": "PenSample SignaturePad",
-        "plugins": "DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
+        "plugins": "AnalyserSpec DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
     },
 )

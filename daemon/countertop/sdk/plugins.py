@@ -8,11 +8,10 @@ from typing import Any, Protocol
 
 import pluggy
 
-from countertop.sdk.cameras.analysis import AnalyserSpec
 from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.image_pb2 import Image
 
-__all__ = ["DriverSpec", "Emulator", "EmulatorSpec", "PluginHooks", "hookimpl", "hookspec"]
+__all__ = ["AnalyserSpec", "DriverSpec", "Emulator", "EmulatorSpec", "PluginHooks", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("countertop")
 hookimpl = pluggy.HookimplMarker("countertop")
@@ -28,6 +27,18 @@ class DriverSpec:
     """The kind of device it drives."""
     factory: str
     """`package.module:Class`, a subclass of countertop.sdk.Device; imported only when a device uses it."""
+    description: str
+    """One line for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyserSpec:
+    """An analyser, announced."""
+
+    name: str
+    """Its name in the configuration (`[analysis] analyser = "..."`) and in verdicts."""
+    factory: str
+    """`package.module:callable`, called with AnalysisSettings; a PresenceAnalyser. Imported at the first check."""
     description: str
     """One line for people."""
 

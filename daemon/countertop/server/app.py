@@ -96,7 +96,7 @@ class Daemon:
         hooks = RunnerHooks(completions, self.terminal.commit)
         for device in self.config.devices:
             self.terminal.add(self._runner(device, hooks))
-        if any(device.emulator_options for device in self.config.devices):
+        if not self.config.serve_first and any(device.emulator_options for device in self.config.devices):
             await self._start_emulators()  # a mistake in their options must be found before anybody is served
         services = self._services()
         for service in services:

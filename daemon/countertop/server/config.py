@@ -7,7 +7,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "AnalysisConfig",
@@ -136,11 +136,13 @@ class Config:
     claims: ClaimConfig = field(default_factory=ClaimConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     devices: list[DeviceConfig] = field(default_factory=list)
+    serve_first: ClassVar[bool] = False
+    """Answer before the emulators are there, since nothing in their options can be wrong."""
 
     @classmethod
     def emulated(cls) -> Config:
         """The terminal that comes up with nothing configured: one emulated device of each kind."""
-        return cls(
+        return _Emulated(
             devices=[
                 DeviceConfig(id="id-reader", emulator="sdt"),
                 DeviceConfig(id="receipt-printer", emulator="escpos"),
@@ -149,3 +151,7 @@ class Config:
                 DeviceConfig(id="camera", emulator="camera"),
             ]
         )
+
+
+class _Emulated(Config):
+    serve_first = True

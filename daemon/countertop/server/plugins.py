@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from countertop.sdk.cameras.analysis import AnalyserSpec
-from countertop.sdk.plugins import DriverSpec, EmulatorSpec, PluginHooks
+from countertop.sdk.plugins import AnalyserSpec, DriverSpec, EmulatorSpec, PluginHooks
 from countertop.v1 import device_pb2
 from countertop.v1.image_pb2 import Image
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from countertop.client import CountertopError, InvalidRequest, OperationFailed
-from countertop.sdk.cameras import AnalyserSpec, AnalysisSettings, Observation
+from countertop.sdk.cameras import AnalysisSettings, Observation
 from countertop.sdk.cameras import presence as host
 from countertop.sdk.errors import CountertopError as OurError
 from countertop.sdk.errors import InvalidRequest as OurInvalidRequest
-from countertop.sdk.plugins import hookimpl
+from countertop.sdk.plugins import AnalyserSpec, hookimpl
 from countertop.server.config import AnalysisConfig
 from countertop.v1 import camera_pb2, error_pb2, operation_pb2
 from countertop.v1.camera_pb2 import Frame, ModelInfo, PictureBox, PresenceFrame, VerifyPresenceResult

@@ -8,7 +8,6 @@ from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
     from countertop.sdk.cameras.analysis import (
-        AnalyserSpec,
         AnalysisSettings,
         Observation,
         PresenceAnalyser,
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from countertop.sdk.cameras.slot import FrameSlot, Shot, shot_of
 
 __all__ = [
-    "AnalyserSpec",
     "AnalysisSettings",
     "Camera",
     "FrameSlot",
@@ -36,7 +34,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        "analysis": "AnalyserSpec AnalysisSettings Observation PresenceAnalyser PresenceSession",
+        "analysis": "AnalysisSettings Observation PresenceAnalyser PresenceSession",
         "camera": "Camera frame_of",
         "jpeg": "frame_size is_whole",
         "slot": "FrameSlot Shot shot_of",

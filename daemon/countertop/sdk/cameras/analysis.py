@@ -9,19 +9,7 @@ from typing import Any, Protocol
 
 from countertop.v1.camera_pb2 import Frame, ModelInfo, PictureBox, PresenceGuidance, VerifyPresenceResult
 
-__all__ = ["AnalyserSpec", "AnalysisSettings", "Observation", "PresenceAnalyser", "PresenceSession"]
-
-
-@dataclass(frozen=True, slots=True)
-class AnalyserSpec:
-    """An analyser, announced."""
-
-    name: str
-    """Its name in the configuration (`[analysis] analyser = "..."`) and in verdicts."""
-    factory: str
-    """`package.module:callable`, called with AnalysisSettings; a PresenceAnalyser. Imported at the first check."""
-    description: str
-    """One line for people."""
+__all__ = ["AnalysisSettings", "Observation", "PresenceAnalyser", "PresenceSession"]
 
 
 @dataclass(frozen=True, slots=True)
