@@ -146,6 +146,13 @@ class TestPreview:
         assert main(["preview", CAMERA, "--address", address]) == 1
         assert "countertop capture" in capsys.readouterr().err
 
+    def test_a_window_wants_a_display(
+        self, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("DISPLAY", raising=False)
+        assert main(["preview", CAMERA, "--window", "--address", address]) == 1
+        assert re.search("A window needs tkinter|No window can be opened", capsys.readouterr().err)
+
     def test_frames_are_drawn_and_the_cursor_comes_back(self, address: str) -> None:
         leader, follower = pty.openpty()
         words = [*CLI, "preview", CAMERA, "--frames", "3", "--address", address]

@@ -355,6 +355,21 @@ class TestCodes:
         assert caught.value.reason == error_pb2.REASON_INVALID_REQUEST
 
 
+class TestHealth:
+    async def test_a_check_takes_a_picture(self, terminal: SimpleNamespace) -> None:
+        external = device_pb2.HEALTH_LEVEL_EXTERNAL
+        result = await terminal.counter.check_health(CAMERA, external)
+        assert result.healthy
+        assert {finding.item: finding.detail for finding in result.findings}["picture"] == "320 x 240, whole"
+        await terminal.bench.inject_fault(CAMERA, "truncated-eoi")
+        result = await terminal.counter.check_health(CAMERA, external)
+        assert not result.healthy
+        assert [finding.item for finding in result.findings if not finding.passed] == ["picture"]
+        with pytest.raises(CountertopError) as caught:
+            await terminal.counter.check_health(CAMERA, device_pb2.HEALTH_LEVEL_INTERACTIVE)
+        assert caught.value.reason == error_pb2.REASON_NOT_SUPPORTED
+
+
 class TestMemory:
     async def test_pictures_that_nobody_fetches_are_dropped_when_they_are_too_many(
         self, terminal: SimpleNamespace, monkeypatch: pytest.MonkeyPatch

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from countertop.sdk.cameras.slot import Shot
-from countertop.sdk.device import Device, Run
-from countertop.sdk.errors import CountertopError
+from countertop.sdk.device import Device, Run, internal_health
+from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.v1 import camera_pb2, device_pb2, error_pb2
 from countertop.v1.camera_pb2 import Frame
 
@@ -41,6 +41,24 @@ class Camera(Device):
     async def next_frame(self, request: camera_pb2.GetFrameRequest) -> Frame:
         """A frame as a message; `newer_than` of the request. Raises as `shot`."""
         return await frame_of(await self.shot(request.newer_than))
+
+    async def check_health(self, request: device_pb2.CheckHealthRequest, run: Run) -> device_pb2.CheckHealthResult:
+        """INTERNAL: it answers. EXTERNAL: it also gives a whole still. Raises CountertopError(NOT_SUPPORTED)."""
+        if request.level > device_pb2.HEALTH_LEVEL_EXTERNAL:
+            raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks at EXTERNAL at most.")
+        result = internal_health(await self.status())
+        if request.level == device_pb2.HEALTH_LEVEL_EXTERNAL:
+            with installed():
+                from countertop.sdk.cameras.taking import take_still
+            try:
+                still = await take_still(self)
+            except DeviceFault as fault:
+                passed, detail = False, fault.message
+            else:
+                passed, detail = True, f"{still.width} x {still.height}, whole"
+            result.findings.add(item="picture", passed=passed, detail=detail)
+            result.healthy = result.healthy and passed
+        return result
 
     # --- verbs -----------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ class HttpDoor:
         response = _Endless()
         response.headers["Content-Type"] = f"multipart/x-mixed-replace; boundary={in_header}"
         response.headers["Cache-Control"] = "no-store"
+        response.headers["Server"] = "Emulated Camera"
         response.force_close()
         _send_at_once(request.transport)
         writer = await response.prepare(request)
