@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from countertop.drivers.opencv.multipart import MAX_PART, MjpegParser
 from countertop.drivers.opencv.options import CameraOptions
-from countertop.drivers.opencv.source import CameraLink, Mode
+from countertop.drivers.opencv.source import CABLE, CameraLink, Mode, listens
 from countertop.sdk import CountertopError, DeviceFault, LinkFault, LinkUrl
 from countertop.sdk.cameras import FrameSlot, Shot, frame_size, is_whole, shot_of
 from countertop.v1 import error_pb2
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpCameraLink"]
 
-PRESENT_SECONDS = 2.0
 END_SECONDS = 1.0
 _PORTS = {"http": 80, "https": 443}
-CABLE = "Check the camera's power and network cable."
 log = logging.getLogger("countertop.drivers.opencv")
 
 
@@ -63,20 +60,7 @@ class HttpCameraLink(CameraLink):
 
     async def present(self) -> None:
         """Somebody listens at its port."""
-        try:
-            async with asyncio.timeout(PRESENT_SECONDS):
-                _, writer = await asyncio.open_connection(self.url.host, self.url.port or _PORTS[self.url.scheme])
-        except (OSError, TimeoutError) as error:
-            raise LinkFault(
-                error_pb2.REASON_DEVICE_OFFLINE,
-                f"The camera at {self.url.host} does not answer.",
-                step="open",
-                got=type(error).__name__,
-                action=CABLE,
-            ) from None
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        await listens(self.url, _PORTS[self.url.scheme])
 
     async def begin(self, slot: FrameSlot, options: CameraOptions) -> None:
         """Ask for the stream."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from countertop.drivers.opencv.encoding import jpeg_of
 from countertop.drivers.opencv.grabber import Grabber
 from countertop.drivers.opencv.options import CameraOptions
-from countertop.drivers.opencv.source import CameraLink, Mode
+from countertop.drivers.opencv.source import CameraLink, Mode, listens
 from countertop.drivers.opencv.v4l2_link import NEEDS_OPENCV
 from countertop.sdk import CountertopError, DeviceFault, LinkFault, LinkUrl
 from countertop.sdk.cameras import FrameSlot
@@ -20,7 +20,6 @@ from countertop.v1 import error_pb2
 
 __all__ = ["VideoLink"]
 
-PRESENT_SECONDS = 2.0
 RTSP_PORT = 554
 
 
@@ -61,13 +60,7 @@ class VideoLink(CameraLink):
             if not await asyncio.to_thread(Path(self.url.path).is_file):
                 raise LinkFault(error_pb2.REASON_DEVICE_OFFLINE, f"There is no file {self.url.path}.", step="open")
             return
-        try:
-            async with asyncio.timeout(PRESENT_SECONDS):
-                _, writer = await asyncio.open_connection(self.url.host, self.url.port or RTSP_PORT)
-        except (OSError, TimeoutError) as error:
-            message = f"The camera at {self.url.host} does not answer."
-            raise LinkFault(error_pb2.REASON_DEVICE_OFFLINE, message, step="open", got=type(error).__name__) from None
-        writer.close()
+        await listens(self.url, RTSP_PORT)
 
     async def begin(self, slot: FrameSlot, options: CameraOptions) -> None:
         """Start reading."""
