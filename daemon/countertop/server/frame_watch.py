@@ -24,6 +24,8 @@ __all__ = ["MAX_CREDITS", "Lookout", "next_frame"]
 
 MAX_CREDITS = 8
 """That a client may have at once; each holds a frame in its connection's buffers."""
+MAX_FRAME = 7 * 512 * 1024
+"""Bytes of a frame: gRPC clients take messages of 4 MiB when nobody tells them otherwise."""
 LOST = frozenset(
     {
         error_pb2.REASON_DEVICE_OFFLINE,
@@ -50,6 +52,12 @@ async def next_frame(runner: DeviceRunner, driver: Any, newer_than: int) -> Fram
         if ours.reason in LOST:
             runner.nudge()  # it asks the driver how it is, and connects anew
         raise ours from None
+    if len(frame.data) > MAX_FRAME:
+        raise CountertopError(
+            error_pb2.REASON_NOT_SUPPORTED,
+            f"A frame of {runner.id} has {len(frame.data)} bytes, which is more than one message holds; take stills of "
+            "it, or set a smaller `width` and `height` for its frames.",
+        )
     return frame
 
 

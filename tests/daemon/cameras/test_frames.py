@@ -16,7 +16,7 @@ from countertop.bench.v1 import bench_pb2
 from countertop.client import CountertopError, DeviceUnavailable, InvalidRequest, OperationFailed
 from countertop.sdk.cameras import is_whole
 from countertop.sdk.cameras.stills import check_still
-from countertop.server import operations
+from countertop.server import frame_watch, operations
 from countertop.server.services import cameras as service
 from countertop.v1 import camera_pb2, device_pb2, error_pb2
 from countertop.v1.camera_pb2 import Frame, WatchFramesRequest
@@ -133,6 +133,16 @@ class TestWatching:
         with pytest.raises(CountertopError) as caught:
             await terminal.camera.frame(newer_than=2**60, max_wait=0.1)
         assert caught.value.reason == error_pb2.REASON_CAMERA_STALLED
+
+    async def test_a_frame_that_no_message_holds_says_what_to_do(
+        self, terminal: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(frame_watch, "MAX_FRAME", 1000)
+        for asked in (terminal.camera.frame(), take(terminal.camera, 1)):
+            with pytest.raises(CountertopError) as caught:
+                await asked
+            assert caught.value.reason == error_pb2.REASON_NOT_SUPPORTED
+            assert "smaller" in str(caught.value)
 
 
 class TestLosingTheCamera:
