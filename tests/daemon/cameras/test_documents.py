@@ -36,7 +36,7 @@ def pixels(image: Image) -> np.ndarray[Any, Any]:
 async def laid(terminal: SimpleNamespace, scene: bench_pb2.Scene, turned: float = 0.0) -> None:
     await terminal.bench.set_scene(scene, CAMERA, turned=turned)
     async with aclosing(terminal.camera.frames()) as frames:
-        for _ in range(4):  # what was on its way shows the scene before
+        for _ in range(5):  # what was on its way shows the scene before
             await anext(frames)
 
 

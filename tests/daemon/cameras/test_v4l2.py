@@ -245,9 +245,9 @@ async def test_frames_of_another_size_say_so(root: V4l2Root, tmp_path: Path) -> 
 
 async def test_a_slow_camera_is_no_stalled_one(root: V4l2Root, tmp_path: Path) -> None:
     camera = added(root)
-    async with served(root, tmp_path, {"camera": camera.by_id}) as counter:
+    async with served(root, tmp_path, {"camera": camera.by_id}, options="stall_seconds = 6.0") as counter:
         await ready(counter)
-        camera.fault = Slow(4.0)
+        camera.fault = Slow(2.0)
         async with aclosing(counter.camera("camera").watch()) as responses:
             for _ in range(5):
                 assert (await anext(responses)).HasField("frame")
