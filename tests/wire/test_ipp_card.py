@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -121,19 +123,24 @@ def service_discovery() -> Iterator[None]:
             missing(command)
     if os.geteuid() != 0:
         missing("the right to start D-Bus and Avahi")
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for folder, name, words in DAEMONS:
-            if not listens(folder / name):
-                folder.mkdir(exist_ok=True)
-                (folder / "pid").unlink(missing_ok=True)  # of one that was killed
-                started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-                until(lambda folder=folder, name=name: listens(folder / name), words[0])
-        yield
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait(timeout=10)
+    with Path(tempfile.gettempdir(), "countertop-service-discovery.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of those who test at the same time one starts them
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            for folder, name, words in DAEMONS:
+                if not listens(folder / name):
+                    folder.mkdir(exist_ok=True)
+                    (folder / "pid").unlink(missing_ok=True)  # of one that was killed
+                    started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                    until(lambda folder=folder, name=name: listens(folder / name), words[0])
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+        finally:
+            if started:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # the others are done with them
+            for process in reversed(started):
+                process.terminate()
+                process.wait(timeout=10)
 
 
 @pytest.fixture
