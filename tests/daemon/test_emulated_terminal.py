@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from countertop.client import Counter, connect
 from countertop.client.errors import OperationFailed
+from countertop.server import app
 from countertop.server.app import Daemon
 from countertop.server.config import Config, ListenConfig
 from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_printer_pb2
@@ -118,3 +120,33 @@ async def test_a_card_is_read_once_and_must_be_lifted(counter):
 
 async def test_the_drawer_springs_open(counter):
     assert (await counter.receipt_printer().open_drawer()).reported_open
+
+
+async def test_hands_that_come_before_the_emulators_wait_for_them(tmp_path, monkeypatch):
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    start = app.start_emulators
+
+    async def late(*args):
+        waiting.set()
+        await go_on.wait()
+        return await start(*args)
+
+    monkeypatch.setattr(app, "start_emulators", late)
+    config = Config.emulated()
+    config.listen = ListenConfig([f"unix:{tmp_path}/t.sock"])
+    config.terminal.state_dir = f"{tmp_path}/state"
+    daemon = Daemon(config)
+    starting = asyncio.create_task(daemon.__aenter__())
+    try:
+        await asyncio.wait_for(waiting.wait(), 20)
+        async with connect(f"unix:{tmp_path}/t.sock") as counter:
+            assert len(await counter.devices()) == 5, "it answers already"
+            inserting = asyncio.create_task(counter.bench.insert_card("id-reader"))
+            await counter.terminal()
+            assert not inserting.done()
+            go_on.set()
+            await asyncio.wait_for(inserting, 30)
+    finally:
+        go_on.set()
+        await starting
+        await daemon.stop()

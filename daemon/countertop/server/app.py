@@ -106,7 +106,7 @@ class Daemon:
         for address in self.config.listen.addresses:
             self._door.listen(address)
         await self._door.start()
-        if not self._emulators:
+        if not self.terminal.emulated.is_set():
             await self._start_emulators()
         _calm_the_collector()
         self._hotplug = HotPlug(self.terminal.runners.values())
@@ -120,6 +120,7 @@ class Daemon:
         for device_id, emulator in self._emulators.items():
             self.terminal.emulators[device_id] = emulator
             self.terminal.runners[device_id].view.device.link = emulator.link_url
+        self.terminal.emulated.set()
 
     def _services(self) -> list[Service]:
         kinds: list[type[Service]] = [Devices, Operations, Claims]

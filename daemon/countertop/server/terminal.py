@@ -59,6 +59,8 @@ class Terminal:
         self.books: dict[str, DeviceBook] = {}
         self.card_books: dict[str, CardBook] = {}
         self.emulators: dict[str, Any] = {}
+        self.emulated = asyncio.Event()
+        """The emulators that the configuration names are there; the daemon may answer before."""
         self.claims = ClaimBoard(
             self.runners.__contains__,
             self._claim_changed,

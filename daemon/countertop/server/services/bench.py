@@ -29,6 +29,7 @@ class Bench(Service):
         name = snake_case(descriptor.name)
 
         async def call(request: Any) -> Message:
+            await self.terminal.emulated.wait()
             try:
                 hands = [self._hand(device_id, name) for device_id in self._meant(request.device_id, name)]
                 return [await hand(request) for hand in hands][-1]
