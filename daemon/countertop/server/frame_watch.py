@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
-from countertop.server.driver_errors import as_ours
+from countertop.server.driver_errors import CONNECT_ANEW, as_ours
 from countertop.server.runner import DeviceRunner
 from countertop.server.terminal import Terminal
 from countertop.v1 import device_pb2, error_pb2
@@ -26,31 +25,15 @@ MAX_CREDITS = 8
 """That a client may have at once; each holds a frame in its connection's buffers."""
 MAX_FRAME = 7 * 512 * 1024
 """Bytes of a frame: gRPC clients take messages of 4 MiB when nobody tells them otherwise."""
-LOST = frozenset(
-    {
-        error_pb2.REASON_DEVICE_OFFLINE,
-        error_pb2.REASON_LINK_LOST,
-        error_pb2.REASON_CAMERA_STALLED,
-        error_pb2.REASON_CAMERA_PICTURE_DAMAGED,
-        error_pb2.REASON_DRIVER_CRASHED,
-        error_pb2.REASON_DRIVER_HUNG,
-        error_pb2.REASON_DRIVER_OUT_OF_MEMORY,
-        error_pb2.REASON_DRIVER_FAILED,
-        error_pb2.REASON_NO_ANSWER,
-    }
-)
-"""Reasons after which a camera comes back by itself."""
-log = logging.getLogger("countertop.frames")
 
 
 async def next_frame(runner: DeviceRunner, driver: Any, newer_than: int) -> Frame:
-    """A frame of a camera's driver. Raises CountertopError; the runner is told when the camera seems lost."""
+    """A frame of a camera's driver. Raises CountertopError; the runner connects anew when the camera is lost."""
     try:
         frame: Frame = await driver.next_frame(GetFrameRequest(newer_than=newer_than))
     except Exception as error:
         ours = as_ours(runner.id, error, "next frame")
-        if ours.reason in LOST:
-            runner.nudge()  # it asks the driver how it is, and connects anew
+        runner.lose(driver, ours)
         raise ours from None
     if len(frame.data) > MAX_FRAME:
         raise CountertopError(
@@ -127,7 +110,7 @@ class Lookout:
                 driver = runner.reached()
                 frame = await next_frame(runner, driver, last)
             except CountertopError as error:
-                if error.reason not in LOST:
+                if error.reason not in CONNECT_ANEW:
                     raise
                 yield WatchFramesResponse(interrupted=FramesInterrupted(reason=error.reason, message=error.message))
                 await self._until_back(runner, driver)

@@ -20,12 +20,14 @@ class Reach:
     def __init__(self) -> None:
         self.driver: Driver | None = None
         """None while the device is not reached."""
+        self.lost: CountertopError | None = None
+        """What was met beside the operations that makes the driver be connected anew, as it does in one."""
         self._ended = False
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def come(self, driver: Driver) -> None:
         """It was connected."""
-        self.driver = driver
+        self.driver, self.lost = driver, None
         self._tell()
 
     def go(self) -> None:

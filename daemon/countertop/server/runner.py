@@ -184,6 +184,12 @@ class DeviceRunner:
         """Find out what became of an operation that had passed its commit point when the daemon died."""
         self._settling.hold(record, interrupted(), self._limits.settle_after_restart)
 
+    def lose(self, driver: Driver, error: CountertopError) -> None:
+        """What is done beside the operations has failed so: connect anew where an operation would make it so."""
+        if driver is self.reach.driver and error.reason in CONNECT_ANEW:
+            self.reach.lost = error
+            self._wake.set()
+
     def nudge(self) -> None:
         """Something happened on the device's link: look at once."""
         self._wake.set()
@@ -274,11 +280,10 @@ class DeviceRunner:
             async with asyncio.timeout(self._limits.status):
                 status = await self._driver.status()
         except Exception as error:
-            failure = failure_of(as_ours(self.id, error, "connect"), self.id)
-            if self.view.offline(failure):
-                log.warning("device %s is offline: %s", self.id, failure.message)
+            ours = as_ours(self.id, error, "connect")
+            self._offline(ours)
             await self._disconnect()
-            self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure)
+            self._fail_queued(error_pb2.REASON_DEVICE_OFFLINE, failure_of(ours, self.id))
             return False
         self._fresh = True
         self.reach.come(self._driver)
@@ -316,6 +321,9 @@ class DeviceRunner:
         driver = self._driver
         assert driver is not None
         while not self._stopping:
+            if self.reach.lost is not None:
+                self._offline(self.reach.lost)
+                return
             if self._queue:
                 record = self._queue.popleft()
                 if not await self._perform(record, driver):
@@ -325,7 +333,7 @@ class DeviceRunner:
 
     async def _idle(self, driver: Driver) -> bool:
         """Wait for work; poll when none comes. False when the device is gone."""
-        if await self._pause(driver.poll_interval) or self._stopping:
+        if await self._pause(driver.poll_interval) or self._stopping or self.reach.lost is not None:
             return True
         self._fresh = False
         try:
@@ -335,11 +343,14 @@ class DeviceRunner:
             if not len(self._settling):
                 self.on_rest(status)
         except Exception as error:
-            failure = failure_of(as_ours(self.id, error, "status"), self.id)
-            log.warning("device %s is offline: %s", self.id, failure.message)
-            self.view.offline(failure)
+            self._offline(as_ours(self.id, error, "status"))
             return False
         return True
+
+    def _offline(self, error: CountertopError) -> None:
+        failure = failure_of(error, self.id)
+        if self.view.offline(failure):
+            log.warning("device %s is offline: %s", self.id, failure.message)
 
     async def _perform(self, record: OperationRecord, driver: Driver) -> bool:
         """Carry out one operation. False when the driver must be connected anew."""
@@ -428,7 +439,7 @@ class DeviceRunner:
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; True when work or the end of the daemon came first."""
-        if not self._queue and not self._stopping:
+        if not self._queue and not self._stopping and self.reach.lost is None:
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

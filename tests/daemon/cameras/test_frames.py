@@ -16,6 +16,7 @@ from countertop.bench.v1 import bench_pb2
 from countertop.client import CountertopError, DeviceUnavailable, InvalidRequest, OperationFailed
 from countertop.sdk.cameras import is_whole
 from countertop.sdk.cameras.stills import check_still
+from countertop.sdk.errors import DeviceFault
 from countertop.server import frame_watch, operations
 from countertop.server.services import cameras as service
 from countertop.v1 import camera_pb2, device_pb2, error_pb2
@@ -180,6 +181,24 @@ class TestLosingTheCamera:
                     assert is_whole(response.frame.data)
                     break
 
+    async def test_a_loss_that_is_over_when_one_looks_does_not_end_the_frames(self, terminal: SimpleNamespace) -> None:
+        """The camera gives frames again before anybody has asked how it is."""
+        runner = terminal.daemon.terminal.runners[CAMERA]
+        driver: Any = runner.reached()
+        shown = driver.next_frame
+        lost = DeviceFault(error_pb2.REASON_CAMERA_STALLED, step="read")
+
+        async def lost_once(request: Any) -> Frame:
+            driver.next_frame = shown
+            raise lost
+
+        async with aclosing(terminal.camera.watch()) as responses:
+            await anext(responses)
+            driver.next_frame = lost_once
+            assert (await self._interruption(responses)).reason == error_pb2.REASON_CAMERA_STALLED
+            assert (await anext(responses)).HasField("frame")
+        assert runner.reached() is not driver, "it was connected anew, as after an operation that fails so"
+
     async def test_half_a_picture_among_others_is_left_out(self, terminal: SimpleNamespace) -> None:
         await terminal.bench.inject_fault(CAMERA, "truncated", times=3)
         frames = await take(terminal.camera, 12)
@@ -265,7 +284,7 @@ class TestStills:
         assert still.time.ToNanoseconds() > 1.7e18
 
     async def test_the_cameras_own_address_for_stills_gives_larger_ones(self, start: Any) -> None:
-        async with start({"still_width": 800, "still_height": 600}) as first:
+        async with start({"still_width": 4000, "still_height": 3000}) as first:
             (device,) = await first.counter.devices()
             port = device.link.rpartition(":")[2].partition("/")[0]
             url = f"http://127.0.0.1:{port}/snapshot.jpg"
@@ -273,7 +292,8 @@ class TestStills:
             driver: Any = runner.reached()
             driver._options = driver._options.model_copy(update={"still_url": url})
             still = await first.camera.capture()
-            assert (still.width, still.height) == (800, 600)
+            assert (still.width, still.height) == (4000, 3000)
+            assert check_still(still.data) == (4000, 3000)
 
     @pytest.mark.parametrize("fault", ["truncated", "truncated-eoi"])
     async def test_half_a_picture_is_never_given_as_a_still(self, terminal: SimpleNamespace, fault: str) -> None:

@@ -138,7 +138,7 @@ async def test_frames_go_through_as_the_camera_made_them(root: V4l2Root, tmp_pat
     camera = added(root)
     async with served(root, tmp_path, {"camera": camera.by_id}) as counter:
         device = await ready(counter)
-        assert device.info.model == "Twin Cam"
+        assert (device.info.vendor, device.info.model, device.info.serial) == ("Acme", "Twin Cam", "SN1")
         assert (device.info.camera.width, device.info.camera.height) == (640, 480)
         assert device.info.camera.format == "MJPG"
         assert device.info.camera.fps == 30

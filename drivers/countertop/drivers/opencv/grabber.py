@@ -27,9 +27,18 @@ class Grabber(ABC):
     """Reads from `start` on, in a thread of its own."""
 
     def __init__(self, name: str) -> None:
-        self.ended = False
         self._name = name
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Nobody wants its frames any more."""
+        return self._ending.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """In the thread: wait, but no longer than frames are wanted."""
+        self._ending.wait(seconds)
 
     @abstractmethod
     def open(self) -> Any:
@@ -80,7 +89,7 @@ class Grabber(ABC):
 
     async def end(self) -> None:
         """Stop reading; returns when the camera is released, or is given up."""
-        self.ended = True
+        self._ending.set()
         thread, self._thread = self._thread, None
         if thread is None:
             return

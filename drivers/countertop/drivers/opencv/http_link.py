@@ -145,12 +145,22 @@ class HttpCameraLink(CameraLink):
         try:
             async with asyncio.timeout(options.open_seconds), session.get(options.still_url) as response:
                 self._check(response, "image/jpeg")
-                data = await response.content.read(MAX_PART)
+                data = await self._whole(response)
         except Exception as error:
             raise self._foreign(error, "take a still") from None
         finally:
             await session.close()
         return shot_of(slot.number(), data)
+
+    @staticmethod
+    async def _whole(response: aiohttp.ClientResponse) -> bytes:
+        """The body. Raises ValueError for one that is longer than a picture may be."""
+        data = bytearray()
+        async for part in response.content.iter_any():
+            data += part
+            if len(data) > MAX_PART:
+                raise ValueError("too long")
+        return bytes(data)
 
     async def end(self) -> None:
         """Hang up."""

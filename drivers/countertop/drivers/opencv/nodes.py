@@ -13,7 +13,7 @@ from pathlib import Path
 from countertop.sdk import DeviceFault, LinkFault
 from countertop.v1 import error_pb2
 
-__all__ = ["Card", "find_node", "query"]
+__all__ = ["Card", "find_node", "maker_and_serial", "query"]
 
 _QUERYCAP = 0x80685600
 _CAPABILITY = struct.Struct("16s32s32sIII12x")
@@ -76,6 +76,18 @@ def find_node(path: str) -> tuple[Path, Card]:
         if card.captures:
             return node, card
     raise _fault(given, FileNotFoundError(errno.ENOENT, "no such node"))
+
+
+def maker_and_serial(node: Path) -> tuple[str, str]:
+    """What the descriptors of a USB camera say, by /sys/class/video4linux; empty where they say nothing."""
+    usb = (Path("/sys/class/video4linux") / node.resolve().name / "device").resolve().parent
+    found = []
+    for name in ("manufacturer", "serial"):
+        try:
+            found.append((usb / name).read_text(encoding="utf-8", errors="replace").strip()[:64])
+        except OSError:
+            found.append("")
+    return found[0], found[1]
 
 
 def _siblings(stem: str) -> list[Path]:

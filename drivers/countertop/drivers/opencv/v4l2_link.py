@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
 from countertop.drivers.opencv.encoding import jpeg_of
 from countertop.drivers.opencv.grabber import Grabber
-from countertop.drivers.opencv.nodes import Card, find_node
+from countertop.drivers.opencv.nodes import Card, find_node, maker_and_serial
 from countertop.drivers.opencv.options import CameraOptions
 from countertop.drivers.opencv.source import CameraLink, Mode
 from countertop.sdk import CountertopError, DeviceFault, LinkFault, LinkUrl
@@ -31,10 +31,10 @@ class V4l2CameraLink(CameraLink):
 
     schemes: ClassVar[tuple[str, ...]] = ("v4l2",)
 
-    def __init__(self, url: LinkUrl, card: Card) -> None:
+    def __init__(self, url: LinkUrl, card: Card, maker: str, serial: str) -> None:
         self.url = url
         self._card = card
-        self._mode = _mode(card, "MJPG", 0.0)
+        self._mode = Mode("MJPG", vendor=maker, model=card.card, serial=serial)
         self._damaged = 0
         self._grabber: _V4l2Grabber | None = None
 
@@ -46,8 +46,8 @@ class V4l2CameraLink(CameraLink):
             await asyncio.to_thread(__import__, "cv2")
         except ImportError:
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, NEEDS_OPENCV) from None
-        _, card = await asyncio.to_thread(find_node, url.path)
-        return cls(url, card)
+        node, card = await asyncio.to_thread(find_node, url.path)
+        return cls(url, card, *await asyncio.to_thread(maker_and_serial, node))
 
     @property
     def mode(self) -> Mode:
@@ -74,7 +74,7 @@ class V4l2CameraLink(CameraLink):
         self._grabber.start()
 
     def _set_mode(self, pixels: str, fps: float) -> None:
-        self._mode = _mode(self._card, pixels, fps)
+        self._mode = replace(self._mode, format=pixels, fps=fps)
 
     async def still(self, slot: FrameSlot, options: CameraOptions) -> Shot | None:
         """Where stills are larger: switch to their size, let the exposure settle, take one, switch back."""
@@ -111,10 +111,6 @@ class V4l2CameraLink(CameraLink):
     async def close(self) -> None:
         """Stop reading."""
         await self.end()
-
-
-def _mode(card: Card, pixels: str, fps: float) -> Mode:
-    return Mode(pixels, fps, vendor=card.driver, model=card.card, serial="")
 
 
 class _V4l2Grabber(Grabber):
@@ -163,7 +159,7 @@ class _V4l2Grabber(Grabber):
         if self.ended:  # a frame that comes late is nobody's
             return False
         if not ok or frame is None:
-            time.sleep(0.01)  # some failures come at once: three of them are not yet a lost camera
+            self.wait(0.01)  # some failures come at once: three of them are not yet a lost camera
             return False
         if not self._raw:
             height, width = frame.shape[:2]

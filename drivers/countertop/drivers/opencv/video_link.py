@@ -127,7 +127,7 @@ class _VideoGrabber(Grabber):
             return False
         if self._url.scheme == "file":
             self._due = max(self._due + 1 / (self._fps or 25.0), time.monotonic() - 1)
-            time.sleep(max(0.0, self._due - time.monotonic()))  # a file has no pace of its own
+            self.wait(self._due - time.monotonic())  # a file has no pace of its own
         height, width = frame.shape[:2]
         self._slot.put(partial(jpeg_of, frame, self._options.quality), width, height, is_jpeg=False)
         return True
