@@ -345,6 +345,19 @@ class TestPower:
             (device,) = await terminal.counter.devices()
             assert device.state == device_pb2.DEVICE_STATE_READY
 
+    async def test_one_that_is_switched_off_while_somebody_waits_is_switched_on_again(
+        self, terminal: SimpleNamespace
+    ) -> None:
+        driver: Any = terminal.daemon.terminal.runners[CAMERA].reached()
+        first = await terminal.camera.frame()
+        driver._began -= 60  # it is on for long
+        waiting = asyncio.create_task(driver.shot(first.sequence + 10_000))
+        await until(lambda: bool(driver._slot._waiting))
+        await driver.rest()
+        await until(lambda: driver._on or waiting.done())
+        assert not waiting.done()
+        waiting.cancel()
+
     async def test_a_camera_that_is_off_and_unplugged_is_offline(self, start: Any) -> None:
         async with start(options={"idle_seconds": 0.2}) as terminal:
             driver: Any = terminal.daemon.terminal.runners[CAMERA].reached()

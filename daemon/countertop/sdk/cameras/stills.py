@@ -18,7 +18,7 @@ from countertop.sdk.cameras.jpeg import frame_size, is_whole
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.v1 import error_pb2
 
-__all__ = ["MAX_PIXELS", "check_still", "decode", "decode_reference", "media_type_of", "picture_header"]
+__all__ = ["MAX_PIXELS", "check_still", "decode", "decode_reference", "picture_header"]
 
 MAX_PIXELS = 40_000_000
 """Of a picture that is decoded at all: 120 MB in memory."""
@@ -114,14 +114,6 @@ def picture_header(data: bytes) -> tuple[int, int] | None:
             width, height = struct.unpack_from("<ii", data, 18)
         return (width, abs(height)) if width >= 0 else None
     return None
-
-
-def media_type_of(data: bytes) -> str:
-    """IANA media type by the first bytes; empty for what is no JPEG, PNG or BMP."""
-    for start, name in ((_SOI, "image/jpeg"), (_PNG, "image/png"), (_BMP, "image/bmp")):
-        if data.startswith(start):
-            return name
-    return ""
 
 
 def _on_white(image: Any) -> Any:

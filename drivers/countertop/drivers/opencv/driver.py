@@ -92,7 +92,7 @@ class OpenCvCamera(Camera):
                 async with asyncio.timeout(max(0.0, self._overdue()) + 0.01):
                     return await slot.newer_than(newer_than)
             except TimeoutError:
-                if not self._switching.locked() and self._overdue() <= 0:
+                if self._on and not self._switching.locked() and self._overdue() <= 0:  # else it was switched meanwhile
                     raise self._silent() from None
 
     async def still(self) -> Shot:
