@@ -41,11 +41,20 @@ from countertop.v1 import (
     operation_pb2,
     receipt_printer_pb2,
     signature_pad_pb2,
+    vendor_pb2,
 )
 
 DESCRIPTORS: dict[str, ServiceDescriptor] = {
     name: descriptor
-    for module in (claim_pb2, device_pb2, operation_pb2, id_reader_pb2, receipt_printer_pb2, signature_pad_pb2)
+    for module in (
+        claim_pb2,
+        device_pb2,
+        operation_pb2,
+        id_reader_pb2,
+        receipt_printer_pb2,
+        signature_pad_pb2,
+        vendor_pb2,
+    )
     for name, descriptor in module.DESCRIPTOR.services_by_name.items()
 }
 

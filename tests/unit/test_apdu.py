@@ -164,6 +164,25 @@ def test_a_long_command_goes_in_envelopes_and_its_answer_is_fetched() -> None:
     assert played(t0_tpdus(command), *turns) == bytes.fromhex("AABB9000")
 
 
+@pytest.mark.parametrize(("cla", "channel"), [(0x00, 0x00), (0x02, 0x02), (0x83, 0x03), (0x45, 0x45)])
+def test_envelopes_and_what_fetches_their_answer_go_on_the_channel_of_the_command(cla: int, channel: int) -> None:
+    command = bytes([cla]) + bytes.fromhex("E20000 000100") + bytes(256) + b"\x00\x04"
+    pieces = [command[:255], command[255:]]
+    turns: list[tuple[str | bytes, str | bytes]] = [
+        (bytes([channel, 0xC2, 0, 0, len(piece)]) + piece, answer)
+        for piece, answer in zip(pieces, (OK, b"\x61\x04"), strict=True)
+    ]
+    turns.append((bytes([channel, 0xC0, 0, 0, 4]), b"abcd" + OK))
+    assert played(t0_tpdus(command), *turns) == b"abcd" + OK
+
+
+def test_the_longest_data_of_a_short_command_are_sent_again_with_the_length_that_the_chip_wants() -> None:
+    command = HEAD + b"\xff" + bytes(255)
+    assert played(t0_apdus(command + b"\x00"), (command + b"\x00", b"\x6c\x02"), (command + b"\x02", b"ab" + OK)) == (
+        b"ab" + OK
+    )
+
+
 def test_a_chip_without_envelope_ends_the_command_at_once() -> None:
     command = bytes.fromhex("00DA0000 000300") + LONG
     exchange = t0_tpdus(command)
@@ -318,3 +337,26 @@ def test_one_byte_is_no_status_words() -> None:
 def test_status_words_fit_themselves(status: bytes) -> None:
     assert status_matches(status.hex(), status)
     assert status_matches(f"0000,{status.hex()[:2]}xx", status)
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [("00B00000 00", True), ("00B00000 FF", False), ("00B00000 000000", True), ("00B00000 000100", False)],
+)
+def test_all_that_there_is_is_wanted_by_the_greatest_le_of_its_size(command: str, wanted: bool) -> None:
+    assert parse_command(bytes.fromhex(command)).all_there_is is wanted
+
+
+def test_what_a_chip_answers_to_a_command_without_le_is_handed_on_as_it_is() -> None:
+    command = bytes.fromhex("00A40400 02 0102")
+    for answer in ("AABB 9000", "6110", "6C02"):
+        assert played(t0_tpdus(command), (command, answer)) == bytes.fromhex(answer)
+
+
+def test_a_class_of_the_future_is_on_channel_0() -> None:
+    command = bytes.fromhex("20E20000 000100") + bytes(256)
+    pieces = [command[:255], command[255:]]
+    turns: list[tuple[str | bytes, str | bytes]] = [
+        (bytes([0, 0xC2, 0, 0, len(piece)]) + piece, OK) for piece in pieces
+    ]
+    assert played(t0_tpdus(command), *turns) == OK

@@ -160,3 +160,39 @@ def test_whatever_is_put_together_by_the_rules_is_taken_apart(answer: tuple[byte
     assert found.historical == historical
     assert [group.td & 15 for group in found.interface if group.td is not None] == named
     assert list(found.protocols) == (list(dict.fromkeys(number for number in named if number != 15)) or [0])
+
+
+@pytest.mark.parametrize(
+    ("code", "fi", "fmax"),
+    [
+        (0x0, 372, 4),
+        (0x1, 372, 5),
+        (0x2, 558, 6),
+        (0x3, 744, 8),
+        (0x4, 1116, 12),
+        (0x5, 1488, 16),
+        (0x6, 1860, 20),
+        (0x7, None, None),
+        (0x8, None, None),
+        (0x9, 512, 5),
+        (0xA, 768, 7.5),
+        (0xB, 1024, 10),
+        (0xC, 1536, 15),
+        (0xD, 2048, 20),
+        (0xE, None, None),
+        (0xF, None, None),
+    ],
+)
+def test_clock_rates_are_those_of_table_7(code: int, fi: int | None, fmax: float | None) -> None:
+    found = parse_atr(bytes([0x3B, 0x10, code << 4 | 1]))
+    assert (found.fi, found.fmax_mhz, found.di) == (fi, fmax, 1)
+
+
+def test_baud_rates_are_those_of_table_8() -> None:
+    rates = [parse_atr(bytes([0x3B, 0x10, 0x10 | code])).di for code in range(16)]
+    assert rates == [None, 1, 2, 4, 8, 16, 32, 64, 12, 20, None, None, None, None, None, None]
+
+
+def test_a_chip_of_no_protocol_that_is_spoken_here_is_told_what_is() -> None:
+    with pytest.raises(ValueError, match=r"expected a chip with T=0 or T=1, got T=14"):
+        atr("3B 80 0E 8E").choose(())

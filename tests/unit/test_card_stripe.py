@@ -182,6 +182,19 @@ def test_sentinels_that_do_not_fit_are_named(text: str, check: str) -> None:
     assert failed.value.check == check
 
 
+@pytest.mark.parametrize(
+    ("text", "at"), [("123?", 1), (";123", 4), (";1A3?", 3), (";12?9", 5), (";12?0", 5), (";12?77", 5)]
+)
+def test_sentinels_that_do_not_fit_have_a_place(text: str, at: int) -> None:
+    with pytest.raises(StripeError) as failed:
+        without_sentinels(2, text)
+    assert failed.value.at == at
+
+
+def test_an_lrc_that_fits_is_left_out() -> None:
+    assert without_sentinels(2, ";12?7") == "12"
+
+
 # -- requests --
 
 
@@ -238,3 +251,17 @@ def test_bits_are_made_of_data_that_fits_only(data: str) -> None:
         to_bits(2, data)
     with pytest.raises(ValueError, match="as character 1"):
         lrc(2, "A")
+
+
+def test_a_damaged_track_tells_its_place_and_a_blank_one_has_none() -> None:
+    assert str(StripeError(2, "parity", 3)) == "track 2: the parity does not fit at character 3"
+    assert str(StripeError(2, "parity", 0)) == "track 2: the parity does not fit"
+    assert str(StripeError(2, "", 0, blank=True)) == "track 2 is blank"
+
+
+def test_a_track_that_was_read_backwards_tells_of_the_direction_that_has_its_start() -> None:
+    whole = bits("11010 10000 11111 10000")
+    for read in (whole, whole[::-1]):
+        with pytest.raises(StripeError) as failed:
+            from_bits(2, read)
+        assert (failed.value.check, failed.value.at) == ("LRC", 4)

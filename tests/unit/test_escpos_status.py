@@ -188,3 +188,29 @@ def test_conditions_are_complete_and_told_once(signs: set[Sign]) -> None:
 def test_an_unknown_cause_of_offline_is_told_once() -> None:
     (condition,) = conditions(Sign.OFFLINE | Sign.ERROR | Sign.NEAR_END)[:1]
     assert condition.reason == error_pb2.REASON_PRINTER_OFFLINE
+
+
+def test_the_level_of_the_drawers_pin_is_told() -> None:
+    board = StatusBoard()
+    assert board.drawer_high is False
+    board.asb(b"\x14\x00\x00\x0f")
+    assert board.drawer_high is True
+    board.asb(b"\x10\x00\x00\x0f")
+    assert board.drawer_high is False
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0x01, ["PAPER_NEAR_END"]), (0x02, ["PAPER_NEAR_END"]), (0x04, ["PAPER_OUT"]), (0x08, ["PAPER_OUT"])],
+)
+def test_each_bit_of_the_paper_sensors_that_is_sent_alone(value: int, expected: list[str]) -> None:
+    board = StatusBoard()
+    board.gs_r(1, value)
+    assert reasons(board) == expected
+
+
+def test_offline_without_a_cause_stands_before_what_does_not_block() -> None:
+    board = StatusBoard()
+    board.eot(1, 0x12 | 0x08)
+    board.eot(4, 0x12 | 0x0C)
+    assert reasons(board) == ["PRINTER_OFFLINE", "PAPER_NEAR_END"]

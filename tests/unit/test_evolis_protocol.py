@@ -51,6 +51,15 @@ def test_any_bytes_are_answers_or_a_fault_and_little_is_kept(pieces: list[bytes]
         assert len(reader._rest) <= MAX_REPLY
 
 
+def test_an_answer_without_its_end_is_waited_for_until_512_bytes() -> None:
+    reader = ReplyReader()
+    assert reader.feed(b"x" * 512) == []
+    assert reader.feed(b"\0") == ["x" * 512]
+    with pytest.raises(ProtocolFault):
+        reader.feed(b"x" * 513)
+    assert reader.feed(b"OK\0") == ["OK"]
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

@@ -242,3 +242,22 @@ def test_a_pen_that_was_forgotten_says_nothing_until_it_has_a_place() -> None:
     pen.take(report(TIP | IN_RANGE, 10, 20))
     pen.forget()
     assert pen.take(report(TIP | IN_RANGE, 65535, 65535)) == []
+
+
+def test_a_tilt_without_a_unit_is_in_degrees() -> None:
+    unit = bytes.fromhex("65 14")
+    assert unit in PEN
+    bare, stated = pen_of(PEN.replace(unit, bytes.fromhex("65 00"))), pen_of(PEN)
+    assert bare.tilt_x == stated.tilt_x
+    assert bare.tilt_x is not None
+
+
+def test_the_rate_of_a_pen_is_not_known_until_somebody_says_it_and_the_epad_is_as_fine_along_y_as_along_x() -> None:
+    assert pen_of(PEN).report_rate == 0
+    assert EPAD.report_rate == 52
+    assert EPAD.y_per_mm == EPAD.x_per_mm
+
+
+def test_fields_of_feature_reports_are_no_pen() -> None:
+    features = PEN.replace(bytes.fromhex("81 02"), bytes.fromhex("B1 02"))
+    assert find_pen(parse_report_descriptor(features)) is None

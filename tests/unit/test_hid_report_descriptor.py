@@ -248,3 +248,35 @@ def test_fields_lie_where_the_descriptor_puts_them(values: list[tuple[int, int]]
 def test_bits_that_are_not_there_are_no_value(data: bytes, offset: int, size: int) -> None:
     there = size > 0 and offset + size <= 8 * len(data)
     assert (read_bits(data, offset, size, signed=False) is not None) == there
+
+
+def test_a_short_usage_maximum_stays_on_the_page_that_its_minimum_brought() -> None:
+    descriptor = found(
+        items("05 01 09 02 A1 01", "1B 01 00 09 00 29 03", "15 00 25 01 95 03 75 01 81 02", "95 01 75 05 81 01 C0")
+    )
+    assert [usage for usage, _, _ in places(descriptor)] == [0x090001, 0x090002, 0x090003]
+
+
+def test_constants_are_padding_though_they_have_usages() -> None:
+    descriptor = found(
+        items("05 01 09 02 A1 01 09 30 15 00 25 7F 75 08 95 01 81 01", "09 31 81 02", "09 32 75 00 81 02 C0")
+    )
+    assert places(descriptor) == [(0x010031, 8, 8)]
+
+
+def test_report_ids_are_1_to_255() -> None:
+    for number in (1, 255):
+        descriptor = found(items("05 01 09 02 A1 01 85", f"{number:02X}", "09 30 15 00 25 7F 75 08 95 01 81 02 C0"))
+        assert [field.report_id for field in descriptor.fields] == [number]
+    for number in ("85 00", "86 00 01"):
+        broken = parse_report_descriptor(items("05 01 09 02 A1 01", number, "09 30 15 00 25 7F 75 08 95 01 81 02 C0"))
+        assert broken.flaw != ""
+
+
+def test_each_of_several_values_has_a_count_of_one() -> None:
+    assert [field.count for field in found(MOUSE).fields] == [1] * 5
+
+
+def test_a_long_item_that_ends_after_its_first_byte_is_cut_off() -> None:
+    assert "cut off" in parse_report_descriptor(MOUSE + b"\xfe").flaw
+    assert found(MOUSE[:10] + b"\xfe\x02\x00ab" + MOUSE[10:]) == found(MOUSE)

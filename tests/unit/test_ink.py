@@ -195,6 +195,75 @@ def test_iso_reads_a_record_with_a_narrow_switch_and_differences_of_time() -> No
     assert [point.time_us for point in ink.strokes[0].points] == [0, 5000]
 
 
+def test_iso_reads_every_channel_that_another_writer_describes() -> None:
+    """X and Y with all attributes, T, F and S constant with their values, tilt with a scaling of its own."""
+    data = bytes.fromhex("53444900 20313000 c178")
+    data += bytes.fromhex("f8 b480 8000 8100 8080 8001")  # X: scaling 100, min, max, mean, deviation
+    data += bytes.fromhex("80 ac80")  # Y: scaling 50
+    data += bytes.fromhex("04 0007")  # T: always 7
+    data += bytes.fromhex("20 00ff")  # F: max
+    data += bytes.fromhex("04 0001")  # S: always 1
+    data += bytes.fromhex("80 9000 80 9800")  # TX: scaling 4, TY: 8
+    data += bytes.fromhex("00 80 000002")
+    data += bytes.fromhex("8064 8032 0033 8004 7ff8 80c8 8064 01fe 8000 8000")
+    data += bytes.fromhex("0003 010203")  # extended data
+    ink = from_iso(data, constant_has_value=True)
+    assert ink.space == InkSpace(units_per_mm=100, pressure_levels=256, width=201, height=101)
+    one, two = ink.strokes[0].points
+    assert (one.x, one.y, one.x_mm, one.y_mm, one.time_us) == (100, 50, 1, 1, 7000)
+    assert (one.pressure, one.tilt_x, one.tilt_y) == (pytest.approx(0.2), 1, -1)
+    assert (two.x, two.y, two.x_mm, two.y_mm, two.pressure) == (200, 100, 2, 2, 1)
+    with pytest.raises(IsoFormatError, match="expected the end after the points, got 1 bytes"):
+        from_iso(data + b"x", constant_has_value=True)
+
+
+def test_iso_takes_a_constant_channel_without_a_value_for_zero() -> None:
+    data = bytes.fromhex("53444900 20313000 c100 00 04 00 00 00 000001 8005 0009")
+    (point,) = from_iso(data).strokes[0].points
+    assert (point.x, point.y, point.time_us) == (5, 0, 9000)
+
+
+def test_iso_reads_ink_that_lies_left_of_its_writers_origin_and_above_it() -> None:
+    data = bytes.fromhex("53444900 20313000 c100 00 00 00 00 00 000001 7ffb 7fff 0009")
+    ink = from_iso(data)
+    assert places(ink) == [[(-5, -1)]]
+    assert (ink.space.width, ink.space.height) == (1, 1)
+
+
+@pytest.mark.parametrize(("x", "shift"), [(32767, 0), (-32768, 0), (32768, 1), (-32769, 1), (65536, 2)])
+def test_iso_halves_coordinates_no_more_often_than_they_need(x: int, shift: int) -> None:
+    ink = Ink(space=InkSpace(width=100, height=100, units_per_mm=100))
+    ink.strokes.add().points.add(x=x, y=0)
+    assert from_iso(to_iso(ink)).space.units_per_mm == 100 / 2**shift
+
+
+def test_iso_tells_tilt_in_sixty_fourths_of_a_degree() -> None:
+    ink = Ink(space=InkSpace(width=100, height=100, units_per_mm=100))
+    ink.strokes.add().points.add(x=1, y=2, tilt_x=1, tilt_y=-60)
+    data = to_iso(ink)
+    assert data[8:10] == bytes.fromhex("c138")  # X, Y, T, S, TX, TY
+    assert data[-4:] == bytes.fromhex("8040 7100")
+    assert data.count(bytes.fromhex("80 b000")) == 2  # a scaling of 2**6
+
+
+@pytest.mark.parametrize("channels", ["4100", "8100", "c000"])
+def test_iso_ink_without_one_of_its_places_or_its_time_is_refused(channels: str) -> None:
+    count = int(channels, 16).bit_count()
+    with pytest.raises(IsoFormatError, match="expected the channels X, Y and T or DT"):
+        from_iso(bytes.fromhex("53444900 20313000" + channels + "00" * count + "00 00 000000"))
+
+
+def test_iso_of_no_ink_has_no_points_and_limits_of_0() -> None:
+    expected = bytes.fromhex("53444900 20313000 c120 e0 b480 8000 8000 e0 b480 8000 8000 80 d000 00 00 00 000000")
+    assert to_iso(Ink(space=InkSpace(units_per_mm=100))) == expected
+
+
+@pytest.mark.parametrize("per_mm", [65536, 2.0**-17])
+def test_iso_has_no_scaling_for_a_space_so_fine_or_so_coarse(per_mm: float) -> None:
+    with pytest.raises(ValueError, match="expected a scaling between"):
+        to_iso(Ink(space=InkSpace(units_per_mm=per_mm)))
+
+
 # -- quality --
 
 

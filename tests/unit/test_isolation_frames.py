@@ -82,3 +82,33 @@ def test_messages_come_back_and_other_modules_are_not_imported():
     assert message_from(message_type(result), result.SerializeToString()) == result
     with pytest.raises(ValueError, match="module"):
         message_from({"module": "os", "type": "x"}, b"")
+
+
+def test_a_frame_of_eight_mebibytes_is_the_longest():
+    whole = Frame({}, bytes((8 << 20) - 2)).to_bytes()
+    (found,) = FrameDecoder().feed(whole)
+    assert len(found.blob) == (8 << 20) - 2
+    with pytest.raises(BadFrame, match="at most 8388608 bytes, got 8388609"):
+        Frame({}, bytes((8 << 20) - 1)).to_bytes()
+    with pytest.raises(BadFrame, match="at most 8388608 bytes, got 8388609"):
+        FrameDecoder().feed(((8 << 20) + 1).to_bytes(4, "big") + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (b"{", "expected JSON as a header, got 1 other bytes"),
+        (b"\xff\xff", "expected JSON as a header, got 2 other bytes"),
+        (b"[" * 100_000, "expected JSON as a header, got 100000 other bytes"),
+        (b"[]", "expected an object as a header, got list"),
+    ],
+)
+def test_a_header_that_is_no_json_object_is_a_bad_frame(header, told):
+    length = len(header).to_bytes(4, "big")
+    with pytest.raises(BadFrame, match=told):
+        FrameDecoder().feed(length + length + header)
+
+
+def test_a_header_longer_than_its_frame_is_a_bad_frame():
+    with pytest.raises(BadFrame, match="expected a header within its frame of 2 bytes, got 3"):
+        FrameDecoder().feed((2).to_bytes(4, "big") + (3).to_bytes(4, "big"))

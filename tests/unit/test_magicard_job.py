@@ -228,3 +228,21 @@ def test_an_answer_that_does_not_end_is_a_fault() -> None:
     with pytest.raises(ProtocolFault):
         reader.feed(b"\x01STA" + b"x" * MAX_ANSWER)
     assert reader.feed(GOOD) == [Answer("00:00")]
+
+
+def test_an_answer_may_be_a_kibibyte_long() -> None:
+    begun = b"\x01STA".ljust(1018, b"x") + b"\n00:00"
+    assert len(begun) == 1024
+    assert answers(begun, b"\x03") == [Answer("00:00")]
+    with pytest.raises(ProtocolFault):
+        AnswerReader().feed(b"x" + begun + b"x")
+
+
+@pytest.mark.parametrize(
+    ("color", "black", "letters"), [(True, True, "BGRK"), (True, False, "BGR"), (False, True, "K"), (False, False, "K")]
+)
+def test_a_side_sends_the_planes_that_it_has_and_a_white_one_when_it_has_none(
+    color: bool, black: bool, letters: str
+) -> None:
+    plane = np.zeros((642, 1016), np.uint8)
+    assert Side(plane if color else None, plane if black else None).letters == letters

@@ -53,6 +53,7 @@ def test_newlines_without_carriage_returns_are_headers_too() -> None:
 
 def test_garbage_between_the_parts_is_skipped_and_counted() -> None:
     parser = MjpegParser(HEADER + BOUNDARY)
+    assert parser.skipped == 0
     stream = b"\0" * 1000 + part(b"one") + b"\xff" * 500 + part(b"two")
     assert parser.feed(stream) == [b"one", b"two"]
     assert parser.skipped >= 1500
@@ -88,3 +89,36 @@ def test_its_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, head: bytes) -> 
         assert tracemalloc.get_traced_memory()[0] < 400_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("written", [b"frame", b"--frame", b"--------frame"])
+def test_a_boundary_is_found_wherever_it_is_cut(written: bytes, counted: bool) -> None:
+    pictures = [b"\xff\xd8one\xff\xd9" * 5, b"\xff\xd8two\xff\xd9" * 5]
+    stream = b"".join(part(picture, boundary=written, counted=counted) for picture in pictures) + written + b"--"
+    for place in range(len(stream)):
+        assert fed(MjpegParser(HEADER + BOUNDARY), cut(stream, [place])) == pictures
+
+
+def test_a_picture_of_32_mebibytes_is_the_longest_that_is_waited_for() -> None:
+    for length, found in ((32 << 20, []), ((32 << 20) + 1, [b"next"])):
+        stream = b"--frame\r\nContent-Length: %d\r\n\r\nabc\r\n" % length + part(b"next")
+        assert MjpegParser(HEADER + BOUNDARY).feed(stream) == found
+
+
+def test_headers_that_do_not_end_are_given_up_and_the_next_picture_is_found_at_once() -> None:
+    stream = b"--frame\r\nX: " + b"x" * multipart.MAX_HEAD + b"\r\n" + part(b"next")
+    assert MjpegParser(HEADER + BOUNDARY).feed(stream) == [b"next"]
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 10_000])
+@pytest.mark.parametrize("excess", [0, 1, 500])
+def test_a_picture_without_length_is_taken_or_skipped_by_its_size_alone(
+    monkeypatch: pytest.MonkeyPatch, step: int, excess: int
+) -> None:
+    monkeypatch.setattr(multipart, "MAX_PART", 1000)
+    picture = b"x" * (1000 + excess)
+    stream = part(picture, counted=False) + part(b"next", counted=False) + b"--frame--\r\n"
+    parser = MjpegParser(HEADER + BOUNDARY)
+    pieces = [stream[at : at + step] for at in range(0, len(stream), step)]
+    assert fed(parser, pieces) == ([b"next"] if excess else [picture, b"next"])

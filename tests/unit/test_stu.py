@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from countertop.drivers.wacom_stu import framing as driver_frames
+from countertop.drivers.wacom_stu import reports as driver_reports
 from countertop.drivers.wacom_stu.pen import PenDecoder, Unwrapped
 from countertop.drivers.wacom_stu.reports import parse_capability, parse_information, parse_status
 from countertop.emulators.core.clock import ManualClock
@@ -43,6 +44,13 @@ def test_frames_come_through_in_any_split_in_both_directions(
         edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
         found = [report for start, end in pairwise(edges) for report in decoder.feed(stream[start:end])]
         assert found == messages
+
+
+@pytest.mark.parametrize("size", [1, 6, 7, 55, 56, 57, 111, 112, 113, 255, 256, 300, 1000, 7167])
+def test_a_report_of_any_length_goes_through_in_both_directions(size: int) -> None:
+    report = bytes(index * 37 % 256 for index in range(size))
+    assert driver_frames.FrameDecoder().feed(pad_frames.frame(report)) == [report]
+    assert list(pad_frames.FrameDecoder().feed(driver_frames.encode(report))) == [report]
 
 
 @given(st.binary(max_size=60), reports)
@@ -225,3 +233,93 @@ def test_any_report_is_taken_or_refused(report: bytes) -> None:
         clock.step(1)
         with suppress(RefusedReport):
             assert len(pad.get(candidate[0])) == sizes[candidate[0]]
+
+
+def test_a_frame_that_another_one_cuts_off_is_counted() -> None:
+    cutter = driver_frames.FrameCutter()
+    frame = pad_frames.frame(b"report", crc=True)
+    pieces = cutter.feed(frame[:4] + frame)
+    assert [piece.report for piece in pieces] == [b"", b"report"]
+    assert (cutter.dropped, cutter.pending) == (1, 0)
+
+
+# -- reports --
+
+
+def test_the_sizes_of_reports_are_those_that_the_pads_have() -> None:
+    pads = {(report, size) for sizes in REPORT_SIZES.values() for report, size in sizes.items()}
+    assert set(driver_reports.SIZES.items()) <= pads
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [
+        (0x00, "Ready"),
+        (0x01, "Image"),
+        (0x02, "Capture"),
+        (0x03, "Calculation"),
+        (0x04, "Image_Boot"),
+        (0x05, "RomBusy"),
+        (0x06, "state 06"),
+        (0xFF, "SystemReset"),
+    ],
+)
+def test_the_states_of_a_pad_have_the_names_of_wacoms_sdk(state: int, name: str) -> None:
+    status = parse_status(bytes([3, state, 0, 0, 0]))
+    assert (status.state, status.state_name, status.result_name) == (state, name, "ok")
+
+
+@pytest.mark.parametrize(
+    ("result", "name"),
+    [
+        (0x01, "wrong report"),
+        (0x02, "wrong state"),
+        (0x03, "wrong CRC"),
+        (0x04, "bad parameter"),
+        (0x05, "result 05"),
+        (0x10, "wrong encoding"),
+        (0x11, "image too long"),
+        (0x12, "bad zlib data"),
+        (0x15, "wrong area"),
+        (0x20, "pad image missing"),
+        (0x33, "ROM overflow"),
+        (0x34, "bad ROM parameter"),
+        (0x35, "wrong ROM CRC"),
+    ],
+)
+def test_what_a_pad_says_of_the_last_report_has_a_name(result: int, name: str) -> None:
+    assert parse_status(bytes([3, 0, result, 0, 0])).result_name == name
+
+
+def test_a_pad_tells_its_model_and_its_firmware() -> None:
+    report = bytes([8]) + b"STU-430V\0" + bytes([1, 12]) + bytes(5)
+    assert parse_information(report) == driver_reports.Information("STU-430V", "1.12")
+
+
+@pytest.mark.parametrize(("told", "inch"), [(0, 2540), (2000, 2000)])
+def test_a_pad_tells_its_sizes_and_an_inch_is_2540_units_where_it_does_not_say(told: int, inch: int) -> None:
+    report = struct.pack(">BHHHHHBHBH", 9, 9600, 6000, 1023, 320, 200, 200, told, 2, 0)
+    assert parse_capability(report) == driver_reports.Capability(9600, 6000, 1023, 320, 200, 200, inch, 2)
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_a_pad_without_a_size_is_a_fault(missing: int) -> None:
+    x, y, width, height = (0 if index == missing else 100 for index in range(4))
+    with pytest.raises(ProtocolFault):
+        parse_capability(struct.pack(">BHHHHHBHBH", 9, x, y, 1023, width, height, 200, 2540, 2, 0))
+
+
+@pytest.mark.parametrize(("parse", "report_id", "size"), [(parse_status, 3, 5), (parse_information, 8, 17)])
+def test_a_report_that_is_short_or_another_one_is_a_fault(parse: Any, report_id: int, size: int) -> None:
+    parse(bytes([report_id]).ljust(size, b"\1"))
+    for report in (bytes([report_id]).ljust(size - 1, b"\1"), bytes([report_id + 1]).ljust(size, b"\1")):
+        with pytest.raises(ProtocolFault):
+            parse(report)
+
+
+def test_the_reports_that_show_a_picture_and_begin_a_capture_have_the_ids_of_wacoms_sdk() -> None:
+    picture = (driver_reports.START_IMAGE, driver_reports.IMAGE_BLOCK, driver_reports.END_IMAGE)
+    assert picture == (0x25, 0x26, 0x27)
+    assert (driver_reports.START_CAPTURE, driver_reports.END_CAPTURE) == (0x15, 0x16)
+    states = (driver_reports.READY, driver_reports.IMAGE, driver_reports.CAPTURE, driver_reports.CALCULATION)
+    assert [driver_reports.STATES[state] for state in states] == ["Ready", "Image", "Capture", "Calculation"]

@@ -17,8 +17,12 @@ from countertop.drivers.topaz.packets import (
     Position,
     Pressure,
     Reply,
+    known_status,
+    packet_type,
+    write_place,
 )
 from countertop.drivers.topaz.pen import Pen, PressureOrder
+from countertop.emulators.topaz import wire as pad_wire
 from countertop.sdk import PenSample
 
 SERIALS = [upper << 16 | lower for upper in range(4) for lower in (0, 1, 127, 128, 16383)]
@@ -63,6 +67,34 @@ def test_a_packet_reads_as_the_table_of_packets_says() -> None:
     assert fed(bytes.fromhex("DD 00 00 7F 07")) == [Pressure(1023)]
     assert fed(bytes.fromhex("88 0D 00 02 01")) == [DeviceIdentity(3, (1 << 16) + 130)]
     assert fed(bytes.fromhex("8C 01 02 03 04")) == [Reply(b"\1\2\3\4")]
+
+
+def test_the_emulated_pad_writes_what_the_table_of_packets_says() -> None:
+    assert pad_wire.position(10 * 128 + 31, 14 * 128 + 93, near=True, down=True) == bytes.fromhex("C1 1F 0A 5D 0E")
+    assert pad_wire.position(0, 1, near=True, down=False) == bytes.fromhex("C0 00 00 01 00")
+    assert pad_wire.position(4095, 4094, near=False, down=True) == bytes.fromhex("81 7F 1F 7E 1F")
+    assert pad_wire.position(4095, 65, near=True, down=True, narrow=True) == bytes.fromhex("45 3F 3F 01 01")
+    assert pad_wire.pressure(1023) == bytes.fromhex("DD 00 00 7F 07")
+    assert pad_wire.pressure(129) == bytes.fromhex("DD 00 00 01 01")
+    assert pad_wire.identity(3, (1 << 16) + 130) == bytes.fromhex("88 0D 00 02 01")
+
+
+@given(positions)
+def test_the_driver_reads_every_position_that_the_emulated_pad_writes(place: Position) -> None:
+    for form in Format:
+        raw = pad_wire.position(place.x, place.y, near=place.near, down=place.down, narrow=form is Format.SEVEN_BIT)
+        assert fed(raw, form) == [place]
+        assert write_place(place.x, place.y, form) == raw[1:]
+
+
+@given(st.integers(0, 1023), st.integers(0, 63), st.sampled_from(SERIALS))
+def test_the_driver_reads_every_pressure_and_identity_that_the_emulated_pad_writes(
+    value: int, model: int, serial: int
+) -> None:
+    assert fed(pad_wire.pressure(value) + pad_wire.identity(model, serial)) == [
+        Pressure(value),
+        DeviceIdentity(model, serial),
+    ]
 
 
 @pytest.mark.parametrize("kind", [0, 1, 4])
@@ -204,3 +236,15 @@ def test_every_model_has_a_box_within_what_twelve_bits_hold() -> None:
     for model in MODELS.values():
         assert 0 <= model.box.left < model.box.right <= 4095
         assert 0 <= model.box.top < model.box.bottom <= 4095
+
+
+def test_a_status_byte_keeps_the_bits_that_mean_something() -> None:
+    for form, kept in ((Format.EIGHT_BIT, 0b1101_1101), (Format.SEVEN_BIT, 0b0101_1101)):
+        assert [known_status(bytes([byte]), form) for byte in range(256)] == [byte & kept for byte in range(256)]
+    assert [packet_type(bytes([0xC3 | kind << 2])) for kind in range(8)] == list(range(8))
+
+
+def test_bits_that_no_coordinate_has_are_damage_unless_it_is_said_otherwise() -> None:
+    damaged = bytes.fromhex("C0 01 20 01 00")
+    assert PacketDecoder().feed(damaged) == []
+    assert PacketDecoder(strict=False).feed(damaged) == [Position(1, 1, near=True, down=False)]

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countertop.emulators.core.usb.device import Setup
+from countertop.emulators.core.usb.device import InterfaceDescriptor, Setup, UsbDescriptors
 from countertop.emulators.core.usb.wire import (
     MAX_TRANSFER,
+    ST_ERROR,
+    ST_NODEV,
+    ST_OK,
     DevListRequest,
     HostDecoder,
     HostEvent,
@@ -19,6 +22,8 @@ from countertop.emulators.core.usb.wire import (
     Submit,
     Unlink,
     UsbIpError,
+    devlist_reply,
+    import_reply,
     ret_submit,
     ret_unlink,
 )
@@ -117,3 +122,74 @@ def test_answers_are_laid_out_as_the_kernel_reads_them(seqnum: int, status: int,
     assert struct.unpack(">IIIIIiiiii8x", answer[:48]) == (3, seqnum, 0, 0, 0, status, len(data), 0, 0, 0)
     assert answer[48:] == data
     assert struct.unpack(">IIIIIi24x", ret_unlink(seqnum, status)) == (4, seqnum, 0, 0, 0, status)
+
+
+DEVICE = UsbDescriptors(
+    0x056A,
+    0x00A8,
+    release=0x0102,
+    device_class=1,
+    subclass=2,
+    protocol=3,
+    speed=2,
+    interfaces=(InterfaceDescriptor(0, interface_class=3), InterfaceDescriptor(1, interface_class=7, subclass=1)),
+)
+
+
+def record(bus_id: str, number: int) -> bytes:
+    """A device as the kernel's document lays it out: path, bus id, numbers, ids, class, configurations, interfaces."""
+    path = b"/sys/devices/platform/countertop/usb1/" + bus_id.encode()
+    head = path.ljust(256, b"\0") + bus_id.encode().ljust(32, b"\0")
+    return head + struct.pack(">III HHH BBB BBB", 1, number, 2, 0x056A, 0x00A8, 0x0102, 1, 2, 3, 1, 1, 2)
+
+
+def test_the_list_of_devices_is_laid_out_as_the_kernel_reads_it() -> None:
+    assert devlist_reply([]) == bytes.fromhex("0111 0005 00000000 00000000")
+    interfaces = bytes.fromhex("03000000 07010000")
+    assert devlist_reply([("1-1", 1, 2, DEVICE), ("1-2", 1, 3, DEVICE)]) == (
+        bytes.fromhex("0111 0005 00000000 00000002") + record("1-1", 2) + interfaces + record("1-2", 3) + interfaces
+    )
+
+
+def test_an_import_is_granted_with_the_device_and_refused_without_it() -> None:
+    assert import_reply(ST_OK, ("1-1", 1, 2, DEVICE)) == bytes.fromhex("0111 0003 00000000") + record("1-1", 2)
+    assert import_reply(ST_NODEV) == bytes.fromhex("0111 0003 00000004")
+    assert import_reply(ST_ERROR) == bytes.fromhex("0111 0003 00000005")
+
+
+def test_a_host_begins_with_operations_and_goes_on_with_transfers_once_it_was_granted_a_device() -> None:
+    decoder = HostDecoder()
+    stream = struct.pack(">HHI32s", 0x0111, 0x8003, 0, b"1-1") + submit_bytes(7, 1, 0, 18, bytes(8))
+    events = decoder.feed(stream)
+    assert next(events) == ImportRequest("1-1")
+    decoder.imported = True
+    assert [type(event) for event in events] == [Submit]
+
+
+@pytest.mark.parametrize(("version", "taken"), [(0x0011, False), (0x0100, True), (0x0106, True), (0x0211, False)])
+def test_another_version_is_refused_by_its_first_number(version: int, taken: bool) -> None:
+    message = struct.pack(">HHI", version, 0x8005, 0)
+    if taken:
+        assert decoded([message], False) == [DevListRequest()]
+        return
+    with pytest.raises(UsbIpError, match="expected an operation of version 0x0111"):
+        decoded([message], False)
+
+
+def test_a_bus_id_may_fill_its_field() -> None:
+    message = struct.pack(">HHI32s", 0x0111, 0x8003, 0, b"1" * 32)
+    assert decoded([message + b"\x01\x11"], False) == [ImportRequest("1" * 32)]
+
+
+def test_a_transfer_of_a_mebibyte_is_the_longest() -> None:
+    (event,) = decoded([submit_bytes(1, 1, 1, 1 << 20, bytes(8))], True)
+    assert isinstance(event, Submit)
+    with pytest.raises(UsbIpError, match="at most 1048576 bytes, got 1048577"):
+        decoded([submit_bytes(1, 1, 1, (1 << 20) + 1, bytes(8))], True)
+
+
+def test_an_operation_is_waited_for_to_its_last_byte() -> None:
+    for message in (struct.pack(">HHI", 0x0111, 0x8005, 0), struct.pack(">HHI32s", 0x0111, 0x8003, 0, b"1-1")):
+        decoder = HostDecoder()
+        assert list(decoder.feed(message[:-1])) == []
+        assert len(list(decoder.feed(message[-1:]))) == 1

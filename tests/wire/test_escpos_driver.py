@@ -491,7 +491,7 @@ class TestFaultsWhilePrinting:
             run = StubRun()
             gone = asyncio.Event()
             driver.report = lambda status: gone.set()
-            session = driver._session
+            session = driver._printer.session
             assert session is not None
 
             async def lose(step: str, evidence: Any) -> None:

@@ -174,7 +174,7 @@ class TestWhatComesOut:
             run = StubRun()
             result = await driver.print(PrintRequest(receipt=rich_receipt()), run)
             (output,) = await outputs(emulator)
-            expected = to_text(lay_out(rich_receipt(), driver._known().profile.paper))
+            expected = to_text(lay_out(rich_receipt(), driver._printer.profile.paper))
         assert result.rasterised_lines == 0
         assert result.blocks == 12
         assert output.finished
@@ -188,7 +188,7 @@ class TestWhatComesOut:
         async with printing({**INSTANT, "width_dots": 512}) as (driver, emulator):
             await driver.print(PrintRequest(receipt=receipt), StubRun())
             (output,) = await outputs(emulator, text_only=False)
-            item = lay_out(receipt, driver._known().profile.paper).items[0]
+            item = lay_out(receipt, driver._printer.profile.paper).items[0]
             assert isinstance(item, PictureItem)
         paper = np.asarray(Image.open(io.BytesIO(output.image.data)).convert("L")) < 128
         wanted = np.unpackbits(np.frombuffer(item.bitmap.rows, np.uint8).reshape(400, -1), axis=1)[:, :300]
@@ -248,7 +248,7 @@ class TestWhatComesOut:
         async with printing(INSTANT) as (driver, emulator):
             result = await driver.print(PrintRequest(receipt=receipt), StubRun())
             (output,) = await outputs(emulator)
-            expected = to_text(lay_out(receipt, driver._known().profile.paper))
+            expected = to_text(lay_out(receipt, driver._printer.profile.paper))
         assert result.rasterised_lines == 0
         assert output.text.rstrip("\n").split("\n") == expected.rstrip("\n").split("\n")
 

@@ -597,6 +597,15 @@ def test_feeding_to_the_cutter_first_keeps_nothing(m):
     assert rest.height == 80 + 30
 
 
+@pytest.mark.parametrize("m", [0x02, 0x10, 0x1D, 0x4F])
+def test_a_cut_that_there_is_not_is_ignored(m: int) -> None:
+    """After a line that broke behind GS V the next byte is another command's, and taken for m."""
+    printer = printed(b"one\n" * 10 + b"\x1dV" + bytes([m]) + b"two\n", cutter_distance=80)
+
+    assert CUT not in printer.moves
+    assert [receipt.text for receipt in printer.receipts] == ["one\n" * 10 + "two\n"]
+
+
 @pytest.mark.parametrize("cut", [b"\x1dV\x01", b"\x1dV1", b"\x1bi", b"\x1bm"])
 def test_all_bare_cuts(cut):
     assert [receipt.text for receipt in printed(b"a\n" + cut + b"b\n" + cut).receipts] == ["a\n", "b\n", ""]

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2 as bench
-from countertop.drivers.escpos import driver as driver_module
+from countertop.drivers.escpos import connected as connected_module
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
 from countertop.emulators.escpos.emulator import EscPosEmulator, start
@@ -51,7 +51,7 @@ HASTY: dict[str, Any] = {"answer_seconds": 0.4, "identify_seconds": 0.2, "busy_s
 @pytest.fixture(autouse=True)
 def no_leftovers_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a failed print left is kept by the printer's address, and addresses are used again."""
-    monkeypatch.setattr(driver_module, "_LEFTOVERS", set())
+    monkeypatch.setattr(connected_module, "_LEFTOVERS", set())
 
 
 class StubRun:
@@ -117,7 +117,7 @@ class StubRun:
 @asynccontextmanager
 async def emulated(options: dict[str, Any]) -> AsyncIterator[EscPosEmulator]:
     emulator = await start(options)
-    driver_module._LEFTOVERS.discard(emulator.link_url)  # of a printer before it at the same port
+    connected_module._LEFTOVERS.discard(emulator.link_url)  # of a printer before it at the same port
     try:
         yield emulator
     finally:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from countertop.drivers.escpos.counters import Counters
 from countertop.drivers.escpos.encode import Chunk, Encoded
-from countertop.drivers.escpos.evidence import Counters, PrintEvidence
+from countertop.drivers.escpos.evidence import PrintEvidence
 from countertop.drivers.escpos.protocol import PROCESS_IDS, process_ids
 from countertop.drivers.escpos.reconcile import Findings, judge
 from countertop.sdk.device import Settlement

@@ -211,3 +211,53 @@ class TestRequests:
         ids = list(itertools.islice(protocol.process_ids(first), 50))
         assert len(set(ids)) == 50
         assert all(len(value) == 4 and all(0x20 <= byte <= 0x7E for byte in value) for value in ids)
+
+
+class TestRequestsWithNumbers:
+    def test_what_is_asked_for_has_the_numbers_of_the_reference(self) -> None:
+        texts = (
+            protocol.INFO_FIRMWARE,
+            protocol.INFO_MAKER,
+            protocol.INFO_MODEL,
+            protocol.INFO_SERIAL,
+            protocol.INFO_LANGUAGE,
+        )
+        assert [protocol.identity(n).hex() for n in texts] == ["1d4941", "1d4942", "1d4943", "1d4944", "1d4945"]
+        bytes_ = (protocol.ID_MODEL, protocol.ID_TYPE, protocol.ID_ROM)
+        assert [protocol.identity(n).hex() for n in bytes_] == ["1d4901", "1d4902", "1d4903"]
+        assert protocol.counter(protocol.COUNTER_CUTS) == b"\x1dg2\x00\xb2\x00"
+        assert protocol.counter(protocol.COUNTER_LINES) == b"\x1dg2\x00\x94\x00"
+        assert protocol.INITIALIZE == b"\x1b\x40"
+        assert protocol.RECOVER_AND_CONTINUE == b"\x10\x05\x01"
+
+    @pytest.mark.parametrize(
+        ("drawer", "on_ms", "told"),
+        [(1, 0, "1014010001"), (1, 199, "1014010001"), (2, 200, "1014010102"), (2, 5000, "1014010108")],
+    )
+    def test_a_pulse_at_once_is_in_steps_of_a_tenth_of_a_second(self, drawer: int, on_ms: int, told: str) -> None:
+        assert protocol.realtime_pulse(drawer, on_ms).hex() == told
+
+    def test_there_are_as_many_process_ids_as_four_printable_characters_can_be(self) -> None:
+        assert protocol.PROCESS_IDS == 81_450_625
+        assert protocol.process_id_number(b"    ") == 0
+        assert protocol.process_id_number(b"  !~") == 95 + 94
+        assert protocol.process_id_number(b"~~~~") == protocol.PROCESS_IDS - 1
+        assert list(itertools.islice(protocol.process_ids(protocol.PROCESS_IDS - 1), 2)) == [b"~~~~", b"    "]
+
+    @given(st.integers(0, protocol.PROCESS_IDS - 1))
+    def test_a_process_id_tells_which_one_it_is(self, number: int) -> None:
+        assert protocol.process_id_number(next(protocol.process_ids(number))) == number
+
+
+@pytest.mark.parametrize("body", [b"\x21ABCD", b"\x23ABCD", b'"ABC', b'"ABCDE', b"ABCDE", b"%A", b"&", b""])
+def test_a_block_that_only_looks_like_a_process_id_is_none(body: bytes) -> None:
+    assert decode(b"\x37" + body + b"\0") == [OtherBlock(0x37, body)]
+
+
+@pytest.mark.parametrize("header", b"\x35\x39\x3b\x3d")
+def test_a_process_id_has_its_own_header(header: int) -> None:
+    assert decode(bytes([header]) + b'"ABCD\0') == [OtherBlock(header, b'"ABCD')]
+
+
+def test_the_type_of_a_printer_has_the_bits_of_the_reference() -> None:
+    assert (protocol.TYPE_MULTI_BYTE, protocol.TYPE_CUTTER) == (1, 2)

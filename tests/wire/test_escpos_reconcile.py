@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from countertop.bench.v1 import bench_pb2 as bench
-from countertop.drivers.escpos import driver as driver_module
+from countertop.drivers.escpos import connected as connected_module
 from countertop.drivers.escpos.driver import EscPosPrinter
 from countertop.drivers.escpos.options import EscPosOptions
 from countertop.emulators.escpos.emulator import EscPosEmulator, start
@@ -56,7 +56,7 @@ _COMMAND = re.compile(
 @pytest.fixture(autouse=True)
 def nothing_hangs_in_any_printer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port may be given again to another test's printer."""
-    monkeypatch.setattr(driver_module, "_LEFTOVERS", set())
+    monkeypatch.setattr(connected_module, "_LEFTOVERS", set())
 
 
 class ScriptedPrinter:
@@ -470,7 +470,7 @@ LINE_MM = 30 * 25.4 / 180
 @asynccontextmanager
 async def emulated(**options: Any) -> AsyncIterator[tuple[EscPosEmulator, EscPosPrinter]]:
     emulator = await start({"speed": 0, **options})
-    driver_module._LEFTOVERS.discard(emulator.link_url)  # of a printer before it at the same port
+    connected_module._LEFTOVERS.discard(emulator.link_url)  # of a printer before it at the same port
     try:
         async with connected(emulator.link_url) as driver:
             yield emulator, driver

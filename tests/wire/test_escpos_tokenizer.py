@@ -147,3 +147,52 @@ def test_real_time_commands_are_found_in_any_split(pieces):
 def test_real_time_commands_are_found_inside_data():
     image = b"\x1dv0\0\x04\0\x02\0" + b"\x00\x10\x04\x01" + b"\x10\x05\x02\x00"
     assert RealTimeScanner().feed(image) == [b"\x10\x04\x01", b"\x10\x05\x02"]
+
+
+def test_every_token_has_its_name():
+    controls = {0x09: "HT", 0x0A: "LF", 0x0C: "FF", 0x0D: "CR", 0x18: "CAN"}
+    for code in range(0x20):
+        if code not in (0x10, 0x1B, 0x1C, 0x1D):
+            assert tokens(bytes([code])) == [(controls.get(code, "ignored"), bytes([code]))]
+    named = {
+        b"\x10\x04\x01": "DLE 04",
+        b"\x10\x05\x02": "DLE 05",
+        b"\x1b \x05": "ESC  ",
+        b"\x1b~": "ESC ~",
+        b"\x1b\x7f": "ESC 7F",
+        b"\x1b\x0c": "ESC 0C",
+        b"\x1c&": "FS &",
+        b"\x1dV\0": "GS V",
+    }
+    for raw, name in named.items():
+        assert tokens(raw)[0] == (name, raw)
+
+
+def test_text_may_begin_with_a_blank_and_holds_all_that_is_no_control():
+    assert tokens(b" a\x7f\x80\xff\n") == [("text", b" a\x7f\x80\xff"), ("LF", b"\n")]
+
+
+def test_a_command_too_long_to_keep_may_come_in_one_piece_with_what_follows():
+    columns, rows = 0xFFFF, 0x0100
+    whole = b"\x1dv0\0" + columns.to_bytes(2, "little") + rows.to_bytes(2, "little") + bytes(columns * rows)
+    assert len(whole) > MAX_COMMAND_BYTES
+    assert tokens(whole + b"after\n", b"more\n") == [
+        ("oversize", b""),
+        ("text", b"after"),
+        ("LF", b"\n"),
+        ("text", b"more"),
+        ("LF", b"\n"),
+    ]
+
+
+@pytest.mark.parametrize("begun", [b"\x1dv0\0\xff\xff\0\x01", b"\x1dv0\0\x02\0\x02\0", b"\x1b", b""])
+def test_what_has_begun_is_forgotten(begun):
+    tokenizer = Tokenizer()
+    tokenizer.feed(begun)
+    tokenizer.next()
+    tokenizer.clear()
+    assert tokenizer.waiting == 0
+    tokenizer.feed(b"new")
+    token = tokenizer.next()
+    assert token is not None
+    assert (token.name, token.raw) == ("text", b"new")

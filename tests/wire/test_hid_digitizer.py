@@ -90,3 +90,15 @@ async def test_unplugging_is_link_lost() -> None:
         await emulator.unplug(bench.UnplugRequest())
         with pytest.raises(LinkFault):
             await asyncio.wait_for(pad.hear(), 5)
+
+
+async def test_what_was_written_before_a_capture_is_not_in_it() -> None:
+    async with connected("epad") as (pad, emulator):
+        what = bench.GeneratedHandwriting(seed=1, strokes=6)
+        await emulator.sign(bench.SignRequest(device_id="pad", speed=50, generated=what))  # more than the link keeps
+        await pad.open_capture("op")
+        hearing = asyncio.ensure_future(pad.hear())
+        await asyncio.wait({hearing}, timeout=0.3)
+        assert not hearing.done()
+        hearing.cancel()
+        await asyncio.gather(hearing, return_exceptions=True)

@@ -19,7 +19,7 @@ from countertop.emulators.sdt.card import Card, default_resident, encode_card, n
 from countertop.emulators.sdt.device import DEVICE_FAULTS, DeviceSettings, SdtDevice
 from countertop.emulators.sdt.field import CardField, State, Step
 from countertop.emulators.sdt.photo import decode_test_photo, make_test_photo
-from countertop.emulators.sdt.wire import MAX_LENGTH, HostFrames, encode_sam_id
+from countertop.emulators.sdt.wire import MAX_LENGTH, Command, HostFrames, encode_sam_id
 from countertop.v1 import identity_pb2
 
 # Frames as the protocol sheet and integrators' captures print them
@@ -496,3 +496,23 @@ def test_a_damaged_test_photo_is_a_picture_or_nothing(seed: int, place: int, cha
 def test_other_photos_are_left_to_others(raw: bytes) -> None:
     assert decode_test_photo(raw) is None
     assert decode_test_photo((bytes.fromhex("574C66007E00320000FF85") + raw).ljust(1024, b"\0")[:1024]) is None
+
+
+def test_a_frame_has_begun_with_the_first_byte_of_its_preamble_until_its_last() -> None:
+    whole = frame(b"\x20\x01")
+    frames = HostFrames()
+    assert frames.partial is False
+    for byte in whole[:-1]:
+        assert frames.feed(bytes([byte])) == []
+        assert frames.partial is True
+    assert len(frames.feed(whole[-1:])) == 1
+    assert frames.partial is False
+    frames.feed(whole[:7])
+    frames.reset()
+    assert frames.partial is False
+
+
+@pytest.mark.parametrize("more", [0, 1, MAX_LENGTH - 3])
+def test_a_command_may_bring_data(more: int) -> None:
+    (command,) = HostFrames().feed(frame(b"\x60\x02" + b"d" * more))
+    assert command == Command(0x6002, b"d" * more)

@@ -184,7 +184,10 @@ def test_content_whose_lengths_do_not_agree_breaks_the_protocol(command: Command
 
 def test_every_status_word_has_its_reason() -> None:
     reasons = {word: reason for word, (_, reason) in protocol.STATUS_WORDS.items()}
-    assert len(reasons) == 18
+    assert sorted(reasons) == [
+        *(0x10, 0x11, 0x21, 0x23, 0x24, 0x31, 0x32, 0x33, 0x40, 0x41, 0x47, 0x60, 0x66),
+        *(0x80, 0x81, 0x90, 0x91, 0x9F),
+    ]
     assert reasons[0x41] == reasons[0x31] == error_pb2.REASON_DOCUMENT_UNREADABLE
     assert reasons[0x60] == error_pb2.REASON_READER_SELF_TEST_FAILED
     assert reasons[0x66] == error_pb2.REASON_READER_NOT_AUTHORISED
@@ -199,3 +202,13 @@ def test_what_a_card_holds_is_in_no_repr() -> None:
     content = protocol.CardContent(secret, secret, secret)
     for shown in (repr(response), str(response), protocol.describe(response), repr(content)):
         assert repr(secret)[2:-1] not in shown
+
+
+def test_a_card_may_be_without_a_photo() -> None:
+    content = protocol.split_content(protocol.READ_CARD, bytes.fromhex("01000000") + b"T" * 256)
+    assert (content.text, content.photo, content.fingerprints) == (b"T" * 256, b"", b"")
+
+
+def test_the_commands_that_talk_to_the_card_are_those_that_read_it() -> None:
+    talking = [command for command, _ in LITERAL_COMMANDS if command.on_air]
+    assert talking == [protocol.READ_CARD, protocol.READ_CARD_AND_FINGERPRINTS, protocol.READ_ADDRESS]

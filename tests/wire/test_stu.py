@@ -16,6 +16,7 @@ from PIL import Image as Pictures
 
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.drivers.wacom_stu.driver import StuOptions, StuPad
+from countertop.emulators.wacom_stu.device import IMAGE
 from countertop.emulators.wacom_stu.emulator import StuEmulator, start
 from countertop.sdk import CountertopError, LinkFault, PenSample, ProtocolFault, parse_link
 from countertop.v1 import error_pb2, signature_pad_pb2
@@ -272,3 +273,33 @@ async def test_pypi_usbip_enumerates_and_reads_our_pad() -> None:
     points = [point for stroke in ink.strokes for point in stroke.points]
     assert touches == [(point.x, point.y) for point in points][: len(touches)]
     assert len(touches) > 40
+
+
+@pytest.mark.parametrize("model", ["530", "430V"])
+async def test_ink_as_fast_as_the_link_takes_it_loses_nothing(model: str) -> None:
+    async with connected({"model": model}) as (pad, emulator):
+        await pad.open_capture("op")
+        what = bench.GeneratedHandwriting(seed=3, strokes=4)
+        signing = asyncio.create_task(emulator.sign(bench.SignRequest(device_id="pad", speed=0, generated=what)))
+        samples: list[PenSample] = []
+        async with asyncio.timeout(30):
+            while not signing.done() or sum(s.touching for s in samples) < _points(signing):
+                samples += [event for event in await pad.hear() if isinstance(event, PenSample)]
+        assert sum(sample.touching for sample in samples) == _points(signing)
+
+
+def _points(signing: asyncio.Task[bench.SignResponse]) -> int:
+    return sum(len(stroke.points) for stroke in signing.result().ink.strokes)
+
+
+async def test_a_picture_that_was_cut_short_is_abandoned() -> None:
+    async with connected({"model": "430"}) as (pad, emulator):
+        await pad.open_capture("op")
+        uploading = asyncio.create_task(pad.show(b"\xff" * (320 * 200 * 3)))
+        while emulator.device.state != IMAGE:
+            await asyncio.wait({uploading}, timeout=0.001)
+        uploading.cancel()
+        await asyncio.wait({uploading})
+        await pad.close_capture()
+        await pad.open_capture("another")
+        await pad.show(b"\xff" * (320 * 200 * 3))

@@ -177,3 +177,13 @@ async def test_the_same_port_can_be_opened_again_with_its_parity() -> None:
             await pad.disconnect()
     finally:
         await emulator.close()
+
+
+async def test_a_pen_on_a_pad_whose_plug_is_pulled_writes_to_nobody() -> None:
+    emulator = await start({})
+    try:
+        await emulator.unplug(bench.UnplugRequest())
+        async with asyncio.timeout(5):
+            await emulator.sign(bench.SignRequest(device_id="pad", speed=0))
+    finally:
+        await emulator.close()

@@ -17,6 +17,7 @@ from countertop.client._claim import Claim
 from countertop.client._counter import Counter, Operations, connect
 from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
 from countertop.client._operation import CallOptions, OperationHandle
+from countertop.client._vendor import Vendor, VendorHandle
 from countertop.client.errors import (
     ConnectionLost,
     CountertopError,
@@ -37,6 +38,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader needs them
     "CardPrinter",
     "ChipSession",
     "Camera",
+    "Vendor",
+    "VendorHandle",
     "OperationHandle",
     "CallOptions",
     "Operations",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import TypeAlias, Unpack
 
@@ -14,6 +15,7 @@ from countertop.client._claim import Claim, OnHandover
 from countertop.client._devices import IdReader, ReceiptPrinter, SignaturePad
 from countertop.client._operation import CallOptions, OperationHandle, call_options
 from countertop.client._stubs import Connection
+from countertop.client._vendor import Vendor
 from countertop.client._watch import watch_events, watch_operation
 from countertop.v1 import claim_pb2, device_pb2, operation_pb2
 from countertop.v1.claim_pb2 import ClaimInfo
@@ -208,6 +210,10 @@ class Counter:
         """A card printer; without an id, the terminal's only one, looked up at the first call."""
         return CardPrinter(self._connection, device_id)
 
+    def vendor(self, device_id: str) -> Vendor:
+        """The commands of a device's vendor, by the vendor's own messages; for devices of any kind."""
+        return Vendor(self._connection, device_id)
+
     async def check_health(
         self,
         device_id: str,
@@ -237,6 +243,24 @@ class Counter:
         """Begin to reset a device."""
         request = ResetDeviceRequest(options=call_options(options), device_id=device_id)
         return OperationHandle(self._connection, request)
+
+    async def record(
+        self, device_id: str, encrypt_to: str | None = None, *, claim_token: str = ""
+    ) -> AsyncGenerator[str, None]:
+        """What goes over a device's link from now on, as the lines of a trace, without their line ends: until it is
+        closed. Person data is masked by the driver; or all is encrypted to `encrypt_to`, an X25519 public key in PEM.
+
+        The device is connected anew first. The first line is empty: from then on it is recorded. Read on without
+        delay: the daemon keeps some 8 MB for who does not. Raises CountertopError (LINK_RECORDED, DEVICE_TIMEOUT,
+        NOT_SUPPORTED, WATCHER_TOO_SLOW, ...), and ConnectionLost when the daemon is gone, which ends a recording.
+        """
+        request = device_pb2.RecordLinkRequest(
+            device_id=device_id, encrypt_to=encrypt_to or "", claim_token=claim_token
+        )
+        async with aclosing(self._connection.stream(request)) as responses:
+            async for response in responses:
+                for line in response.lines or [""]:
+                    yield line
 
     def watch(
         self, bookmark: str = "", *, snapshot_on_gap: bool = True, heartbeat_seconds: int = 0

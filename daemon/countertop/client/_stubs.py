@@ -28,6 +28,7 @@ from countertop.v1 import (
     options_pb2,
     receipt_printer_pb2,
     signature_pad_pb2,
+    vendor_pb2,
 )
 
 __all__ = ["Connection", "Outage", "consumes", "method_of"]
@@ -63,6 +64,7 @@ _FILES: tuple[FileDescriptor, ...] = tuple(
         signature_pad_pb2,
         card_printer_pb2,
         camera_pb2,
+        vendor_pb2,
         bench_pb2,
     )
 )

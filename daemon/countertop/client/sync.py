@@ -17,8 +17,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Itera
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
-from countertop.client import _bench, _cameras, _card_printers, _chip, _claim, _counter, _devices, _operation
+from google.protobuf.message import Message
+
+from countertop.client import _bench, _cameras, _card_printers, _chip, _claim, _counter, _devices, _operation, _vendor
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
+from countertop.v1.vendor_pb2 import CallResponse
 
 __all__ = [
     "Bench",
@@ -32,6 +35,7 @@ __all__ = [
     "Operations",
     "ReceiptPrinter",
     "SignaturePad",
+    "Vendor",
     "connect",
 ]
 
@@ -39,6 +43,7 @@ Face = TypeVar("Face")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Update = TypeVar("Update")
+R = TypeVar("R", bound=Message)
 P = ParamSpec("P")
 
 
@@ -275,6 +280,26 @@ class CardPrinter(_Blocking[_card_printers.CardPrinter]):
         return ChipSession(self._loop, face)
 
 
+class Vendor(_Blocking[_vendor.Vendor]):
+    """The commands of a device's vendor."""
+
+    commands = _waiting(_vendor.Vendor.commands)
+
+    def call(self, command: Message, result_type: type[R], **options: Unpack[_operation.CallOptions]) -> R:
+        """Carry out a command, as `countertop.client.Vendor.call` does."""
+        return self._loop.run(self._face.call(command, result_type, **options))
+
+    def start_call(
+        self, command: Message, result_type: type[R], **options: Unpack[_operation.CallOptions]
+    ) -> OperationHandle[CallResponse, R]:
+        """Begin a command; of its events, `update.event.message.Unpack(...)` gives the vendor's messages."""
+
+        async def begin() -> _vendor.VendorHandle[R]:
+            return self._face.start_call(command, result_type, **options)
+
+        return OperationHandle(self._loop, self._loop.run(begin()))
+
+
 class ChipSession(_Blocking[_chip.ChipSession]):
     """An exchange of APDUs: `with printer.chip() as chip: chip.transmit(b"...")`."""
 
@@ -416,6 +441,10 @@ class Counter(_Blocking[_counter.Counter]):
         """A card printer; without an id, the terminal's only one, looked up at the first call."""
         return CardPrinter(self._loop, self._face.card_printer(device_id))
 
+    def vendor(self, device_id: str) -> Vendor:
+        """The commands of a device's vendor, by the vendor's own messages; for devices of any kind."""
+        return Vendor(self._loop, self._face.vendor(device_id))
+
     def claim(
         self,
         *device_ids: str,
@@ -445,6 +474,7 @@ class Counter(_Blocking[_counter.Counter]):
     start_reset = _starting(_counter.Counter.start_reset)
     set_maintenance = _waiting(_counter.Counter.set_maintenance)
     statistics = _waiting(_counter.Counter.statistics)
+    record = _iterating(_counter.Counter.record)
     watch = _iterating(_counter.Counter.watch)
 
 

@@ -58,9 +58,12 @@ if TYPE_CHECKING:
         hookspec,
     )
     from countertop.sdk.signing import PenSample, SignaturePad
+    from countertop.sdk.vendor import BadVendorCommands, VendorCommand
+    from countertop.sdk.vendor_call import vendor_result
 
 __all__ = [
     "AnalyserSpec",
+    "BadVendorCommands",
     "ByteLink",
     "Camera",
     "CardPrinter",
@@ -92,12 +95,14 @@ __all__ = [
     "SignaturePad",
     "TcpLink",
     "Unsettled",
+    "VendorCommand",
     "hookimpl",
     "hookspec",
     "internal_health",
     "open_link",
     "parse_link",
     "reason_info",
+    "vendor_result",
 ]
 
 __getattr__ = lazy(
@@ -111,5 +116,7 @@ __getattr__ = lazy(
         "links": "ByteLink HidInfo HidLink Link LinkUrl SerialLink TcpLink open_link parse_link",
         "signing": "PenSample SignaturePad",
         "plugins": "AnalyserSpec DriverSpec Emulator EmulatorSpec PluginHooks hookimpl hookspec",
+        "vendor": "BadVendorCommands VendorCommand",
+        "vendor_call": "vendor_result",
     },
 )

@@ -6,17 +6,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 from pydantic import BaseModel, ConfigDict
 
 from countertop.sdk.errors import CountertopError
-from countertop.sdk.links import ByteLink, HidLink, Link, LinkUrl, open_link
-from countertop.v1 import card_pb2, device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2
+from countertop.sdk.links import ByteLink, HidLink, Link, LinkUrl, as_recorded, open_link
+from countertop.sdk.vendor import VendorCommand
+from countertop.sdk.vendor_call import carry_out
+from countertop.v1 import card_pb2, device_pb2, error_pb2, id_reader_pb2, receipt_printer_pb2, vendor_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind, DeviceStatus
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import Operation, PromptKind
+
+if TYPE_CHECKING:
+    from countertop.sdk.trace.masking import Masker
+    from countertop.sdk.trace.recorder import Recorder
 
 __all__ = [
     "Device",
@@ -177,23 +183,43 @@ class Device(ABC):
     """Its options."""
     poll_interval: ClassVar[float] = 2.0
     """Seconds between two calls of `status` while idle."""
+    vendor_commands: ClassVar[tuple[VendorCommand, ...]] = ()
+    """Commands of the vendor's own that it takes beside the verbs of its kind."""
 
     def __init__(self, url: LinkUrl, options: Options) -> None:
-        self.url = url
+        self.url = as_recorded(url)
         self.options = options
         self.report: Callable[[DeviceStatus], None] = lambda status: None
         """Set by the daemon: call it to push a status instead of waiting to be asked."""
         self.surroundings = Surroundings()
         """Set by the daemon, before `connect`."""
+        self._recorder: Recorder | None = None
 
     async def open_link(self, **defaults: str) -> ByteLink:
         """Open the configured byte link; `defaults` fill in query parameters (`baud="115200"`) that the URL lacks."""
         allowed = tuple(link for link in self.links if issubclass(link, ByteLink))
-        return await open_link(self.url, allowed=allowed, defaults=defaults)
+        opening = open_link(self.url, allowed=allowed, defaults=defaults, masker=self.masker)
+        return await (opening if self._recorder is None else self._recorder.bytes_link(self, opening))
 
     async def open_hid_link(self) -> HidLink:
         """Open the configured HID link."""
-        return await open_link(self.url, allowed=tuple(link for link in self.links if issubclass(link, HidLink)))
+        allowed = tuple(link for link in self.links if issubclass(link, HidLink))
+        opening = open_link(self.url, allowed=allowed, masker=self.masker)
+        return await (opening if self._recorder is None else self._recorder.hid_link(self, opening))
+
+    def masker(self) -> Masker | None:
+        """What makes a recording of a link fit to be kept, anew for each link. By default None: the driver does not say
+        which bytes tell of a person, and its links are recorded encrypted only.
+        """
+        return None
+
+    async def record_links(self, recorder: Recorder) -> None:
+        """Record the links that are opened from now on; called by the daemon, before `connect`.
+
+        Raises CountertopError(NOT_SUPPORTED): there is nothing that could be recorded, or not in clear.
+        """
+        recorder.check(self)
+        self._recorder = recorder
 
     @abstractmethod
     async def connect(self) -> DeviceInfo:
@@ -229,6 +255,14 @@ class Device(ABC):
         if request.level > device_pb2.HEALTH_LEVEL_INTERNAL:
             raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, f"The driver {self.name} checks at INTERNAL only.")
         return internal_health(await self.status())
+
+    def offered_commands(self, info: DeviceInfo) -> tuple[VendorCommand, ...]:
+        """Those of `vendor_commands` that the device takes which `connect` has found: all of them, by default."""
+        return self.vendor_commands
+
+    async def call_vendor(self, request: vendor_pb2.CallRequest, run: Run) -> vendor_pb2.CallResult:
+        """Carry out one of `vendor_commands` by its handler. Not overridden by drivers."""
+        return await carry_out(self, request, run)
 
 
 def internal_health(status: DeviceStatus) -> device_pb2.CheckHealthResult:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from countertop.sdk.links import parse_link
 from countertop.sdk.plugins import Emulator
+from countertop.sdk.vendor import check_vendor_commands
 from countertop.server.claims import ClaimPolicy
 from countertop.server.config import Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
@@ -33,6 +34,7 @@ from countertop.server.services.id_readers import IdReaders, PhotoDecoding
 from countertop.server.services.operations import Operations
 from countertop.server.services.receipt_printers import ReceiptPrinters
 from countertop.server.services.signature_pads import SignaturePads, SignatureSealing
+from countertop.server.services.vendor import Vendor
 from countertop.server.signing_key import SigningKey
 from countertop.server.terminal import Terminal
 from countertop.v1 import device_pb2
@@ -108,7 +110,6 @@ class Daemon:
         await self._door.start()
         if not self.terminal.emulated.is_set():
             await self._start_emulators()
-        _calm_the_collector()
         self._hotplug = HotPlug(self.terminal.runners.values())
         self._hotplug.start()
         for runner in self.terminal.runners.values():
@@ -124,7 +125,7 @@ class Daemon:
 
     def _services(self) -> list[Service]:
         kinds: list[type[Service]] = [Devices, Operations, Claims]
-        kinds += [IdReaders, ReceiptPrinters, CardPrinters, Cameras]
+        kinds += [IdReaders, ReceiptPrinters, CardPrinters, Cameras, Vendor]
         if any(device.emulator for device in self.config.devices):
             kinds.append(Bench)
         return [*(kind(self.terminal) for kind in kinds), SignaturePads(self.terminal, self._key)]
@@ -153,6 +154,7 @@ class Daemon:
             if config.isolation == "process":
                 return self._isolated(config, driver_name, view.device.link)
             kind, url = self.plugins.driver_class(driver_name), parse_link(view.device.link)
+            check_vendor_commands(kind)
             driver = kind(url, kind.options_type.model_validate(config.options))
             driver.surroundings = self._surroundings(config.id)
             return driver
@@ -209,8 +211,8 @@ class Daemon:
 
 
 def _calm_the_collector() -> None:
-    """What was imported stays; ten thousand remembered operations must not be walked through every second, for a full
-    collection stops every device.
+    """Of a process that is a daemon alone: what was imported stays; ten thousand remembered operations must not be
+    walked through every second, for a full collection stops every device.
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -253,6 +255,7 @@ async def _serve(daemon: Daemon, *, emulated: bool) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with daemon:
+        _calm_the_collector()
         if emulated:
             log.info("no configuration: serving the emulated terminal")
         log.info("listening on %s", ", ".join(daemon.addresses))

@@ -24,6 +24,7 @@ from countertop.server.verbs import Verb
 from countertop.v1 import error_pb2
 from countertop.v1.error_pb2 import Failure, PhysicalEffect, Reason
 from countertop.v1.operation_pb2 import Operation, OperationState, Resolution
+from countertop.v1.vendor_pb2 import CallRequest
 
 __all__ = ["OperationRecord", "OperationStore", "fingerprint", "seconds"]
 
@@ -108,6 +109,8 @@ class OperationRecord:
             physical_effect=error_pb2.PHYSICAL_EFFECT_NONE,
             revision=1,
         )
+        if isinstance(request, CallRequest):
+            operation.vendor_command = request.command.TypeName()
         stamp(operation.created)
         record = cls(verb, operation, on_change)
         record.request, record.claim_token = request, options.claim_token

@@ -7,6 +7,9 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from countertop.sdk.marks import holds_marked
+from countertop.v1.vendor_pb2 import CallResult
+
 __all__ = ["MASK", "holds_customer_data", "redacted"]
 
 MASK = "[redacted]"
@@ -34,16 +37,5 @@ def _bytes(value: Any) -> Any:
 
 
 def holds_customer_data(message: Message) -> bool:
-    """A marked field is set, at any depth."""
-    return any(
-        field.GetOptions().debug_redact or any(map(holds_customer_data, _messages(field, value)))
-        for field, value in message.ListFields()
-    )
-
-
-def _messages(field: FieldDescriptor, value: Any) -> list[Message]:
-    if field.message_type is None:
-        return []
-    if field.message_type.GetOptions().map_entry:
-        return [item for item in value.values() if isinstance(item, Message)]
-    return list(value) if field.is_repeated else [value]
+    """A marked field is set, at any depth; of a vendor's result the driver's process says so, which knows its type."""
+    return not message.plain if isinstance(message, CallResult) else holds_marked(message)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, DeviceFault
+from countertop.sdk.vendor import list_vendor_commands
 from countertop.server.device_view import DeviceView
 from countertop.server.driver_errors import CONNECT_ANEW, as_ours, offline_error
 from countertop.server.fair_queue import FairQueue
 from countertop.server.faults import failure_of
 from countertop.server.operations import OperationRecord
 from countertop.server.reach import Reach
+from countertop.server.recording import LinkRecording, RecordingSeat
 from countertop.server.run import Commit, Completion, OperationRun
 from countertop.server.settling import Settling, interrupted
 from countertop.server.states import FINAL, QUEUED, RUNNING
@@ -95,6 +97,7 @@ class DeviceRunner:
         self._drained = asyncio.Event()
         self._drained.set()
         self.reach = Reach()
+        self.recordings = RecordingSeat(self.id, self._wake.set)
 
     @property
     def id(self) -> str:
@@ -130,6 +133,7 @@ class DeviceRunner:
         """Take no new work, let what runs end for `drain` seconds, then cancel it, and disconnect."""
         self._stopping = True
         self.reach.end()
+        self.recordings.end(CountertopError(error_pb2.REASON_TERMINAL_STOPPING))
         self._fail_queued(error_pb2.REASON_TERMINAL_STOPPING)
         self._settling.close()
         running = self._running
@@ -193,6 +197,18 @@ class DeviceRunner:
     def nudge(self) -> None:
         """Something happened on the device's link: look at once."""
         self._wake.set()
+
+    async def record(self, recording: LinkRecording, within: float) -> None:
+        """Connect anew, once what runs has ended, and record the link from then on; returns when that has begun.
+
+        Raises CountertopError: LINK_RECORDED, DEVICE_DISABLED, TERMINAL_STOPPING, DEVICE_TIMEOUT when what runs does
+        not end `within` so many seconds, NOT_SUPPORTED where the driver has nothing to record.
+        """
+        if self._stopping:
+            raise CountertopError(error_pb2.REASON_TERMINAL_STOPPING)
+        if self.view.device.admin_state == device_pb2.ADMIN_STATE_DISABLED:
+            raise CountertopError(error_pb2.REASON_DEVICE_DISABLED, f"The device {self.id} is out of service.")
+        await self.recordings.take(recording, self.reach.driver, within)
 
     async def drained(self) -> None:
         """Wait until nothing runs and nothing waits."""
@@ -275,7 +291,9 @@ class DeviceRunner:
             if hasattr(isolated, "on_death"):
                 isolated.on_death = self.nudge
             async with asyncio.timeout(self._limits.connect):
+                await self.recordings.begin(self._driver)
                 info = await self._driver.connect()
+            list_vendor_commands(self._driver, info)
             self._check_identity(info)
             async with asyncio.timeout(self._limits.status):
                 status = await self._driver.status()
@@ -324,6 +342,8 @@ class DeviceRunner:
             if self.reach.lost is not None:
                 self._offline(self.reach.lost)
                 return
+            if self.recordings.renew:
+                return
             if self._queue:
                 record = self._queue.popleft()
                 if not await self._perform(record, driver):
@@ -333,7 +353,8 @@ class DeviceRunner:
 
     async def _idle(self, driver: Driver) -> bool:
         """Wait for work; poll when none comes. False when the device is gone."""
-        if await self._pause(driver.poll_interval) or self._stopping or self.reach.lost is not None:
+        worked = await self._pause(driver.poll_interval)
+        if worked or self._stopping or self.recordings.renew or self.reach.lost is not None:
             return True
         self._fresh = False
         try:
@@ -439,7 +460,7 @@ class DeviceRunner:
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; True when work or the end of the daemon came first."""
-        if not self._queue and not self._stopping and self.reach.lost is None:
+        if not self._queue and not self._stopping and not self.recordings.renew and self.reach.lost is None:
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

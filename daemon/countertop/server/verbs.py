@@ -16,7 +16,7 @@ from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.operation_pb2 import Operation
 from countertop.v1.options_pb2 import Effect
 
-_METHODS = {"ResetDevice": "reset"}
+_METHODS = {"ResetDevice": "reset", "Call": "call_vendor"}
 """Where the driver's method is not called as the verb."""
 
 __all__ = ["Verb", "snake_case", "verbs_of"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from countertop.client import Counter
-from countertop.drivers.evolis import driver, status
+from countertop.drivers.evolis import driver, status, waking
 from countertop.sdk.cards import session
 from tests.daemon.cards.world import COLOR, DESKTOP, KIOSK, evolis, mended, terminal
 
@@ -19,7 +19,7 @@ def quick() -> Any:
     """The daemon looks at its printers, and they at their exits, more often than in earnest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver.EvolisPrinter, "poll_interval", 0.05)
-        patch.setattr(driver, "QUIET_SECONDS", 0.02)
+        patch.setattr(waking, "QUIET_SECONDS", 0.02)
         patch.setattr(status, "SLOW_SECONDS", 0.0)
         patch.setattr(session, "LOOK_SECONDS", 0.02)
         yield

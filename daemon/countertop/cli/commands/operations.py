@@ -54,7 +54,7 @@ def _show(operations: Sequence[Operation]) -> None:
             local_time(operation.created),
             operation.id,
             operation.device_id,
-            operation.verb.rpartition("/")[2],
+            operation.vendor_command or operation.verb.rpartition("/")[2],
             _state(operation),
             word(error_pb2.PhysicalEffect, operation.physical_effect, "PHYSICAL_EFFECT_"),
             word(error_pb2.Reason, operation.failure.reason or operation.stopped_by, "REASON_"),

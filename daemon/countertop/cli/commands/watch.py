@@ -78,7 +78,7 @@ def _device(device: Device) -> str:
 def _operation(operation: Operation) -> str:
     from countertop.v1 import error_pb2, operation_pb2
 
-    verb = operation.verb.rpartition("/")[2]
+    verb = operation.vendor_command or operation.verb.rpartition("/")[2]
     details = [
         word(operation_pb2.PromptKind, operation.prompt, "PROMPT_KIND_"),
         word(error_pb2.Reason, operation.stopped_by, "REASON_"),

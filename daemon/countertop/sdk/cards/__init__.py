@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 from countertop.sdk._lazy import lazy
 
 if TYPE_CHECKING:
+    from countertop.sdk.cards.one_pass import OnePassPrinter
     from countertop.sdk.cards.planes import Canvas, CardImage, Planes
     from countertop.sdk.cards.printer import CardPrinter, CardSight, OnePassCard
 
-__all__ = ["Canvas", "CardImage", "CardPrinter", "CardSight", "OnePassCard", "Planes"]
+__all__ = ["Canvas", "CardImage", "CardPrinter", "CardSight", "OnePassCard", "OnePassPrinter", "Planes"]
 
 __getattr__ = lazy(
     __name__,
-    {"planes": "Canvas CardImage Planes", "printer": "CardPrinter CardSight OnePassCard"},
+    {
+        "one_pass": "OnePassPrinter",
+        "planes": "Canvas CardImage Planes",
+        "printer": "CardPrinter CardSight OnePassCard",
+    },
 )

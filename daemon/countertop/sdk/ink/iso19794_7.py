@@ -46,12 +46,10 @@ class _Channel:
 
 def to_iso(ink: Ink) -> bytes:
     """The record."""
-    samples = [(point, 1) for stroke in ink.strokes for point in stroke.points]
-    if samples:
-        samples = []
-        for stroke in ink.strokes:
-            samples += [(point, 1) for point in stroke.points]
-            samples += [(point, 0) for point in stroke.points[-1:]]
+    samples: list[tuple[InkPoint, int]] = []
+    for stroke in ink.strokes:
+        samples += [(point, 1) for point in stroke.points]
+        samples += [(point, 0) for point in stroke.points[-1:]]
     channels = _channels(ink.space, [point for point, _ in samples], [down for _, down in samples])
     included = sum(1 << (15 - _CHANNELS.index(channel.name)) for channel in channels)
     head = bytearray(_MAGIC) + included.to_bytes(2, "big")
@@ -212,8 +210,8 @@ def _ink(described: dict[str, _Described], rows: list[dict[str, int]]) -> Ink:
     per_mm = described["X"].scaling
     levels = (described["F"].maximum or 65535) if "F" in described else 0
     ink = Ink(space=InkSpace(units_per_mm=per_mm, pressure_levels=levels + 1 if levels else 0))
-    ink.space.width = max((row["X"] for row in rows), default=0) + 1
-    ink.space.height = max((row["Y"] for row in rows), default=0) + 1
+    ink.space.width = max([0, *(row["X"] for row in rows)]) + 1
+    ink.space.height = max([0, *(row["Y"] for row in rows)]) + 1
     elapsed, down = 0, False
     for row in rows:
         elapsed = row["T"] if "T" in row else elapsed + row["DT"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from countertop.sdk._lazy import lazy
 from countertop.sdk.links._base import ByteLink, HidInfo, HidLink, Link, LinkUrl
-from countertop.sdk.links._open import open_link, parse_link
+from countertop.sdk.links._open import as_recorded, open_link, parse_link
 
 if TYPE_CHECKING:
     from countertop.sdk.links._hid_usb import UsbHidLink
@@ -30,6 +30,7 @@ __all__ = [
     "UsbHidLink",
     "UsbIpBulkLink",
     "UsbIpHidLink",
+    "as_recorded",
     "open_link",
     "parse_link",
 ]

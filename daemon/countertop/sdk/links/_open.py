@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from countertop.sdk.errors import LinkFault
@@ -12,7 +14,10 @@ from countertop.sdk.links._base import Link, LinkUrl
 from countertop.sdk.links._query import IDENTITY, SETTINGS
 from countertop.v1 import error_pb2
 
-__all__ = ["open_link", "parse_link"]
+if TYPE_CHECKING:
+    from countertop.sdk.trace.masking import Masker
+
+__all__ = ["as_recorded", "open_link", "parse_link"]
 
 _EXAMPLES = {
     "serial": "serial:///dev/ttyUSB0?baud=115200",
@@ -21,8 +26,11 @@ _EXAMPLES = {
     "usb": "usb://056A:00A4/SERIAL",
     "hid": "hid://056A:00A4/SERIAL",
     "usbip": "usbip://host:3240/1-1",
+    "replay": "replay:///path/file.trace",
 }
 AnyLink = TypeVar("AnyLink", bound=Link)
+_REPLAY = "replay://"
+_HEADER_BYTES = 4096
 _TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]*")
 
 
@@ -50,14 +58,38 @@ def parse_link(text: str) -> LinkUrl:
     return url
 
 
+def as_recorded(url: LinkUrl) -> LinkUrl:
+    """The URL of a recording with the scheme of the link that was recorded, so that the driver goes the same way; any
+    other as it is. Its `text` stays. A file that cannot be read is complained of when the link is opened.
+    """
+    if not url.text.startswith(_REPLAY):
+        return url
+    try:
+        with Path(url.path).open("rb") as file:
+            begun = file.read(_HEADER_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return url
+    found = re.search(r"^scheme: ([a-z][a-z0-9+.-]*)$", begun, re.MULTILINE)
+    return url if found is None else replace(url, scheme=found[1])
+
+
 async def open_link(
-    url: LinkUrl, *, allowed: tuple[type[AnyLink], ...], defaults: dict[str, str] | None = None
+    url: LinkUrl,
+    *,
+    allowed: tuple[type[AnyLink], ...],
+    defaults: dict[str, str] | None = None,
+    masker: Callable[[], Masker | None] = lambda: None,
 ) -> AnyLink:
-    """Open the link with the class among `allowed` whose `schemes` has the URL's scheme.
+    """Open the link with the class among `allowed` whose `schemes` has the URL's scheme; or play a recording back
+    (`replay://`), which stands for any of them. `masker` makes that by which the recording was masked.
 
     `defaults` stand for settings that the URL lacks; those that the class does not know (a TCP link has no baud) are
     left out. Raises LinkFault(DEVICE_OFFLINE), also when the driver does not run over such a link.
     """
+    if url.text.startswith(_REPLAY):
+        from countertop.sdk.links._replay import open_replay
+
+        return await open_replay(url, allowed, masker)
     for link in allowed:
         if url.scheme in link.schemes:
             known = getattr(link, "query", {})
@@ -106,6 +138,9 @@ def _check(url: LinkUrl) -> None:
         by_path = bool(re.fullmatch(r"(/[^/\0]+)+", url.path))
         if url.host or url.port or by_path == ("usb" in url.query) or (url.path and not by_path):
             raise ValueError(f"expected the path of a port, as in {example}; got {url.text!r}")
+    elif url.scheme == "replay":
+        if url.host or url.port or not re.fullmatch(r"(/[^/\0]+)+", url.path):
+            raise ValueError(f"expected the whole path of a recording, as in {example}; got {url.text!r}")
     elif url.scheme == "usbip":
         if not url.host or not url.port or not re.fullmatch(r"/[0-9]+-[0-9]+(\.[0-9]+)*", url.path):
             raise ValueError(f"expected a host, a port and a bus id, as in {example}; got {url.text!r}")

@@ -63,6 +63,13 @@ def identity(text: str) -> str:
     return text
 
 
+def absolute_path(text: str) -> str:
+    """The path of a file."""
+    if not re.fullmatch(r"/[^\0]+", text):
+        raise ValueError("expected the whole path of a file")
+    return text
+
+
 def check_chip_url(text: str) -> str:
     """The way to the chip of a card inside a printer: `vpcd://HOST:PORT`, `pcsc://READER%20NAME`."""
     wrong = ValueError(
@@ -105,5 +112,12 @@ SETTINGS: dict[str, dict[str, Callable[[str], Any]]] = {
     "usb": _CHIP,
     "hid": {},
     "usbip": {"connect_timeout": decimal(0.1, 60), **_CHIP},
+    "replay": {
+        "mode": choice({name: name for name in ("strict", "tolerant")}),
+        "pace": choice({name: name for name in ("none", "recorded")}),
+        "opening": integer(1, 1_000_000),
+        "key": absolute_path,
+        **_CHIP,
+    },
 }
 """The settings of the SDK's own links, by scheme. Here, so that a URL is checked without importing its link."""

@@ -14,16 +14,20 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
 from countertop.sdk.device import Device, Surroundings, Unsettled
 from countertop.sdk.links import parse_link
+from countertop.sdk.vendor import check_vendor_commands, list_vendor_commands
 from countertop.server.isolation.frames import Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
 from countertop.v1 import operation_pb2
 from countertop.v1.device_pb2 import DeviceStatus
+
+if TYPE_CHECKING:
+    from countertop.sdk.trace.recorder import Recorder
 
 __all__ = ["EXIT_MEMORY", "main"]
 
@@ -92,6 +96,7 @@ class Child:
         self._link = link
         self._writer: asyncio.StreamWriter | None = None
         self._driver: Device | None = None
+        self._recorder: Recorder | None = None
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._runs: dict[int, _Run] = {}
 
@@ -124,6 +129,9 @@ class Child:
             case "cancel":
                 if header["n"] in self._calls:
                     self._calls[header["n"]].cancel()
+            case "stop_recording":
+                if self._recorder is not None:
+                    self._recorder.stop()
             case "instruct":
                 run = self._runs.get(header["n"])
                 if run is not None:
@@ -159,13 +167,20 @@ class Child:
             return self._load(header), None
         driver = self._driver
         assert driver is not None, "loaded"
+        if method == "record_links":
+            await self._record(driver, header["encrypt_to"])
+            return {}, None
         if method in ("disconnect", "rest"):
             await getattr(driver, method)()
             return {}, None
         if method == "next_frame":  # beside all that runs
             return {}, await getattr(driver, method)(message_from(header, blob))
-        if method in ("connect", "status"):
-            return {}, await getattr(driver, method)()
+        if method == "connect":
+            info = await driver.connect()
+            list_vendor_commands(driver, info)
+            return {}, info
+        if method == "status":
+            return {}, await driver.status()
         if method == "reconcile":
             operation = operation_pb2.Operation.FromString(blob)
             run = self._run(header["n"], operation.id, 0.0)
@@ -182,6 +197,7 @@ class Child:
     def _load(self, header: dict[str, Any]) -> dict[str, Any]:
         module, _, name = header["factory"].partition(":")
         kind = getattr(import_module(module), name)
+        check_vendor_commands(kind)
         driver: Device = kind(parse_link(header["url"]), kind.options_type.model_validate(header["options"]))
         driver.report = self._report
         driver.surroundings = Surroundings.from_json(header["surroundings"])
@@ -190,6 +206,17 @@ class Child:
             _limit_memory(header["memory_mb"])
         reconciles = kind.reconcile is not Device.reconcile
         return {"poll_interval": driver.poll_interval, "reconciles": reconciles}
+
+    async def _record(self, driver: Device, encrypt_to: str) -> None:
+        from countertop.sdk.trace.recorder import Recorder
+
+        recorder = Recorder(
+            lambda lines: self.send({"did": "recorded"}, "\n".join(lines).encode()),
+            encrypt_to=encrypt_to,
+            failed=lambda error: self.send({"did": "recorded", "error": error_to(error)}),
+        )
+        await driver.record_links(recorder)
+        self._recorder = recorder
 
     def _report(self, status: DeviceStatus) -> None:
         self.send({"did": "report", **message_type(status)}, status.SerializeToString())

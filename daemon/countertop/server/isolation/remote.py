@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.message import Message
 
@@ -24,6 +24,9 @@ from countertop.v1.camera_pb2 import Frame as CameraFrame
 from countertop.v1.camera_pb2 import GetFrameRequest
 from countertop.v1.card_pb2 import CardReport
 from countertop.v1.device_pb2 import DeviceInfo, DeviceStatus
+
+if TYPE_CHECKING:
+    from countertop.sdk.trace.recorder import Recorder
 
 __all__ = ["IsolatedDriver"]
 
@@ -52,6 +55,9 @@ class IsolatedDriver:
     Every method raises what the driver raises; and DeviceFault with DRIVER_CRASHED, DRIVER_HUNG when the process does
     not answer for `hang_seconds`, DRIVER_OUT_OF_MEMORY beyond `memory_mb` MiB (0: no limit).
     """
+
+    vendor_commands = ()
+    """The driver's process lists them itself, in what `connect` gives."""
 
     def __init__(
         self,
@@ -91,18 +97,34 @@ class IsolatedDriver:
         self._answered = 0.0
         self._hung = self._closing = False
         self._death: DeviceFault | None = None
+        self._recorder: Recorder | None = None
+        self._loaded = False
 
     # -- as any driver --
 
     async def connect(self) -> DeviceInfo:
         """Start the process, load the driver, connect."""
-        await self._spawn()
+        await self._begin()
+        return DeviceInfo.FromString(await self._plain("connect"))
+
+    async def record_links(self, recorder: Recorder) -> None:
+        """As the driver does; its process has the recorder at work, whose lines and failure are passed on."""
+        await self._begin()
+        await self._ask({"method": "record_links", "encrypt_to": recorder.encrypt_to}, b"", "record")
+        self._recorder = recorder
+
+    async def _begin(self) -> None:
+        """Start the process and load the driver, once."""
+        if self._process is None:
+            await self._spawn()
+        if self._loaded:
+            return
         loaded = await self._ask({"method": "load", **self._load}, b"", "load")
         self.poll_interval = loaded.header["poll_interval"]
         self.reconciles = loaded.header["reconciles"]
+        self._loaded = True
         # only now: importing a driver may take long, and the runner bounds that
         self._tasks.append(asyncio.create_task(self._watch(), name=f"isolation watchdog {self.name}"))
-        return DeviceInfo.FromString(await self._plain("connect"))
 
     async def status(self) -> DeviceStatus:
         """As the driver says it; raises what ended the process, where it has died."""
@@ -208,10 +230,22 @@ class IsolatedDriver:
                     future.set_result(frame)
             case "report":
                 self.report(DeviceStatus.FromString(frame.blob))
+            case "recorded":
+                self._recorded(frame)
             case "run":
                 run = self._runs.get(header["n"])
                 if run is not None:
                     self._try_tell(run, header, frame.blob)
+
+    def _recorded(self, frame: Frame) -> None:
+        """Lines of a recording, or why it failed."""
+        if self._recorder is None or self._recorder.stopped:
+            if not self._closing:
+                self._send({"do": "stop_recording"})
+        elif "error" in frame.header:
+            self._recorder.fail(error_from(frame.header["error"], "record"))
+        else:
+            self._recorder.write(frame.blob.decode().split("\n"))
 
     def _try_tell(self, run: Run, header: dict[str, Any], blob: bytes) -> None:
         """What a driver says of its operation; a mistake in it ends the call, as it does without a process."""

@@ -8,6 +8,7 @@ from countertop.sdk.errors import CountertopError
 from countertop.server.events import FellBehind
 from countertop.server.operations import seconds
 from countertop.server.services.base import Service
+from countertop.server.services.recording import record_link
 from countertop.server.states import FINAL
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import WatchEventsResponse
@@ -54,6 +55,10 @@ class Devices(Service):
     async def get_statistics(self, request: device_pb2.GetStatisticsRequest) -> device_pb2.GetStatisticsResponse:
         """What a device has done."""
         return self.terminal.books[self.terminal.runner(request.device_id).id].message()
+
+    def record_link(self, request: device_pb2.RecordLinkRequest) -> AsyncIterator[device_pb2.RecordLinkResponse]:
+        """What goes over a device's link, until the client hangs up."""
+        return record_link(self.terminal, request)
 
     async def watch_events(self, request: device_pb2.WatchEventsRequest) -> AsyncIterator[WatchEventsResponse | bytes]:
         """A snapshot and what follows, or what follows a bookmark; events come serialised."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from countertop.drivers.escpos.codes import native_barcode, native_symbol
+from countertop.drivers.escpos.modes import Modes
 from countertop.drivers.escpos.profiles import Profile
 from countertop.drivers.escpos.protocol import AUTOMATIC_STATUS_ON, INITIALIZE
 from countertop.drivers.escpos.raster import strips, trimmed
@@ -29,7 +30,6 @@ from countertop.sdk.receipt.ir import (
 
 __all__ = ["Chunk", "Encoded", "encode", "feed", "preamble"]
 
-PLAIN = Style()
 _LF = b"\n"
 
 
@@ -96,7 +96,7 @@ def encode(
 
 
 class _Encoder:
-    """Knows the modes that the printer is in after what was encoded so far, beginning with the preamble."""
+    """Turns items into commands, and commands into chunks."""
 
     def __init__(self, layout: Layout, profile: Profile, raster_text: bool, cut_feed: int, strip_bytes: int):
         self.chunks: list[Chunk] = []
@@ -111,12 +111,9 @@ class _Encoder:
         self._raster_text = raster_text
         self._cut_feed = cut_feed
         self._out = bytearray()
+        self._modes = Modes(self._out)
         self._out_dots = 0
         self._done = 0
-        self._style = PLAIN
-        self._kanji_underline = False
-        self._spacing = -1
-        self._margin = 0
         self._cut = False
         self._rules: dict[int, Bitmap] = {}
         self._strip_bytes = strip_bytes
@@ -164,20 +161,18 @@ class _Encoder:
             if not self._printable(run.text, run.style):
                 self._add_drawn_line(line)
                 return
-        self._set_margin(0)
-        out, position = self._out, 0
+        modes, out, position = self._modes, self._out, 0
         pitch = line.height + self._paper.line_gap
-        if pitch != self._spacing:
-            self._spacing = pitch
-            out += bytes((0x1B, 0x33, min(pitch, 255)))
+        modes.margin(0)
+        modes.spacing(pitch)
         last = len(line.runs) - 1
         for index, run in enumerate(line.runs):
-            if run.style is not self._style:
-                self._set_style(run.style)
+            if run.style is not modes.current:
+                modes.style(run.style)
             if run.x != position:
                 out += struct.pack("<2sH", b"\x1b$", run.x)
             if not run.text.isascii() and self._alphabet.has_kanji(run.text):
-                self._set_kanji_underline(run.style.underline)
+                modes.kanji_underline(run.style.underline)
             out += self._text.encode(run.text)
             if index < last:
                 position = run.x + self._printed_width(run)
@@ -223,7 +218,7 @@ class _Encoder:
         if native is None:
             self._add_bitmap(item.x, symbol_bitmap(item))
         else:
-            self._set_margin(item.x)
+            self._modes.margin(item.x)
             self._out += native
             self._advance(item.height)
 
@@ -234,7 +229,7 @@ class _Encoder:
             if item.text_below:
                 self._add_line(text_below(item, self._paper))
         else:
-            self._set_margin(item.x)
+            self._modes.margin(item.x)
             self._out += native
             self._advance(item.height + item.text_below * self._paper.cell[1])
 
@@ -254,41 +249,13 @@ class _Encoder:
         if not bitmap.width:
             self._feed(bitmap.height)
             return
-        self._set_margin(x)
+        self._modes.margin(x)
         max_rows = max(1, min(self._profile.strip_rows, self._strip_bytes // bitmap.stride))
         for command, rows in strips(bitmap, self._profile.raster, max_rows, self._profile.disable_realtime):
             if self._out and len(self._out) + len(command) > self._strip_bytes:
                 self._flush()
             self._out += command
             self._advance(rows)
-
-    # -- modes --
-
-    def _set_margin(self, x: int) -> None:
-        """GS L; takes effect at the beginning of a line."""
-        if x != self._margin:
-            self._margin = x
-            self._out += struct.pack("<2sH", b"\x1dL", x)
-
-    def _set_style(self, style: Style) -> None:
-        old, out = self._style, self._out
-        if (style.width, style.height) != (old.width, old.height):
-            out += bytes((0x1D, 0x21, (style.width - 1) << 4 | (style.height - 1)))
-        if style.bold != old.bold:
-            out += bytes((0x1B, 0x45, style.bold))
-        if style.underline != old.underline:
-            out += bytes((0x1B, 0x2D, style.underline))
-        if style.inverted != old.inverted:
-            out += bytes((0x1D, 0x42, style.inverted))
-        if style.small != old.small:
-            out += bytes((0x1B, 0x4D, style.small))
-        self._style = style
-
-    def _set_kanji_underline(self, underline: bool) -> None:
-        """FS -: ESC - does not underline Chinese characters. Their size and weight follow GS ! and ESC E."""
-        if underline != self._kanji_underline:
-            self._kanji_underline = underline
-            self._out += bytes((0x1C, 0x2D, underline))
 
 
 _ADD: dict[type, Callable[..., None]] = {

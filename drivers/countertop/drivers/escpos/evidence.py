@@ -7,24 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from countertop.drivers.escpos import protocol
+from countertop.drivers.escpos.counters import Counters
 from countertop.drivers.escpos.encode import Encoded
 from countertop.v1.receipt_printer_pb2 import Confirmation
 
-__all__ = ["Counters", "PrintEvidence"]
+__all__ = ["PrintEvidence"]
 
 _MOST_MARKS = 150
 """Marks that are kept of a long receipt; the others are left out, which makes the place told coarser, never wrong."""
 
 
 _KINDS = {"str": str, "int": int, "bool": bool, "list[int]": list}
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """The printer's own counters; -1 where it does not tell them."""
-
-    cuts: int = -1
-    lines: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from countertop.drivers.escpos import protocol
 from countertop.drivers.escpos.encode import Encoded
+from countertop.drivers.escpos.manner import FENCE, PROCESS_ID, Manner
+from countertop.drivers.escpos.mending import MENDABLE, until_mended
 from countertop.drivers.escpos.protocol import Event, Pending
 from countertop.drivers.escpos.session import Session
 from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
 from countertop.sdk.device import Run
 from countertop.sdk.errors import DeviceFault, LinkFault, NoAnswer, reason_info
-from countertop.v1 import error_pb2, operation_pb2, receipt_printer_pb2
+from countertop.v1 import error_pb2
 from countertop.v1.error_pb2 import PhysicalEffect, Reason
-from countertop.v1.operation_pb2 import PromptKind
-from countertop.v1.receipt_printer_pb2 import BlocksPrinted, Confirmation
+from countertop.v1.receipt_printer_pb2 import BlocksPrinted
 
-__all__ = ["MENDABLE", "Manner", "PrintJob", "until_mended"]
+__all__ = ["PrintJob"]
 
-PROCESS_ID = receipt_printer_pb2.CONFIRMATION_PROCESS_ID
-FENCE = receipt_printer_pb2.CONFIRMATION_FENCE
 _TRUE_CONFIRMATIONS = frozenset({PROCESS_ID, FENCE})
 _BATCH_BYTES = 1024
 # Key of the mark that a GS r made; a process id is never empty.
@@ -31,63 +29,6 @@ _FENCE = b""
 
 # The printer goes on by itself when these pass.
 _PASSING = frozenset({error_pb2.REASON_HEAD_OVERHEATED})
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How to talk to this printer."""
-
-    confirmation: Confirmation
-    realtime: bool
-    """It answers DLE EOT."""
-    clear: bool
-    """It obeys DLE DC4 8."""
-    window: int
-    """Most bytes on the way that the printer has not confirmed: what its receive buffer takes, so that a real-time
-    command always reaches it."""
-    answer_seconds: float
-    """Time for the answer to a real-time command."""
-    stall_seconds: float
-    """Time without any confirmation, beside the time for the paper and the wire."""
-    slowest_mm_per_second: float
-    dpi: int
-    bytes_per_second: float
-    """Speed of the wire."""
-    waits_for_people: bool = False
-    """A print that stops for something that a person can mend waits for that, and goes on."""
-
-
-MENDABLE: dict[Reason, PromptKind] = {
-    error_pb2.REASON_PAPER_OUT: operation_pb2.PROMPT_KIND_LOAD_PAPER,
-    error_pb2.REASON_COVER_OPEN: operation_pb2.PROMPT_KIND_CLOSE_COVER,
-    error_pb2.REASON_CUTTER_ERROR: operation_pb2.PROMPT_KIND_UNSPECIFIED,
-    error_pb2.REASON_WAITING_FOR_RECOVERY: operation_pb2.PROMPT_KIND_UNSPECIFIED,
-    error_pb2.REASON_PAPER_FEEDING: operation_pb2.PROMPT_KIND_UNSPECIFIED,
-    error_pb2.REASON_PRINTER_OFFLINE: operation_pb2.PROMPT_KIND_UNSPECIFIED,
-}
-"""What a person can mend, and what to ask for."""
-_RECOVERABLE = frozenset({error_pb2.REASON_CUTTER_ERROR, error_pb2.REASON_WAITING_FOR_RECOVERY})
-_RECOVER_SECONDS = 2.0
-
-
-async def until_mended(
-    session: Session, board: StatusBoard, run: Run, answer_seconds: float, *, recover: bytes
-) -> None:
-    """Return when nothing blocks the printer any more, or the operation's time is up. Raises LinkFault.
-
-    `recover` is sent now and then while it stands still after a cutter error: it is obeyed once the cause is gone.
-    """
-    loop = asyncio.get_running_loop()
-    next_try = 0.0
-    while (blocking := board.blocking()) and run.time_left > 0:
-        if loop.time() >= next_try and session.idle and any(item.reason in _RECOVERABLE for item in blocking):
-            next_try = loop.time() + _RECOVER_SECONDS
-            await session.send(recover, answer_seconds)
-        await session.heard(min(answer_seconds, run.time_left))
-        if session.idle:
-            with contextlib.suppress(NoAnswer):
-                for n in EOT_BITS:
-                    board.eot(n, await session.realtime_status(n, answer_seconds))
 
 
 @dataclass(frozen=True, slots=True)

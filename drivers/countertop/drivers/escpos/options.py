@@ -38,6 +38,9 @@ class EscPosOptions(Options):
     window_bytes: int = Field(default=0, ge=0, le=1_000_000)
     """Most bytes on the way unconfirmed; at most what the printer's receive buffer takes, else a fault cannot be
     answered by clearing it. 0 takes the profile's, or 16 KiB on TCP (Epson UB-E02), less 512."""
+    first_process_id: str = Field(default="", pattern=r"^([ -~]{4})?$")
+    """The process id that the first print after connecting begins with, for the replay of a recording that begins so;
+    "" draws one, which no answer to an earlier connection's can be taken for."""
     answer_seconds: float = Field(default=1.0, gt=0, le=30)
     """Time for the answer to a real-time command."""
     identify_seconds: float = Field(default=0.5, gt=0, le=30)

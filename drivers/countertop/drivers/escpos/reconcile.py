@@ -9,18 +9,21 @@ GS g 2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from countertop.drivers.escpos import protocol
-from countertop.drivers.escpos.evidence import Counters, PrintEvidence
+from countertop.drivers.escpos.connected import Connected
+from countertop.drivers.escpos.counters import Counters
+from countertop.drivers.escpos.evidence import PrintEvidence
+from countertop.drivers.escpos.profiles import load_profile
 from countertop.drivers.escpos.session import Session
 from countertop.drivers.escpos.status import EOT_BITS, StatusBoard
-from countertop.sdk.device import Settlement
+from countertop.sdk.device import Settlement, Unsettled
 from countertop.sdk.errors import NoAnswer
 from countertop.v1 import error_pb2, receipt_printer_pb2
+from countertop.v1.device_pb2 import CheckHealthResult, HealthFinding
 from countertop.v1.receipt_printer_pb2 import Confirmation, PrintResult
 
-__all__ = ["Findings", "judge", "read_counters", "settle_buffers"]
+__all__ = ["Findings", "judge", "settle"]
 
 _COMPLETE = error_pb2.PHYSICAL_EFFECT_COMPLETE
 _PARTIAL = error_pb2.PHYSICAL_EFFECT_PARTIAL
@@ -45,7 +48,30 @@ class Findings:
     """Blocks that were confirmed before the connection was lost."""
 
 
-async def settle_buffers(session: Session, board: StatusBoard, *, clear: bool, answer_seconds: float) -> None:
+async def settle(printer: Connected, unsettled: Unsettled) -> Settlement:
+    """Ask the printer what became of a print. Raises NoAnswer, LinkFault while it is not ready to tell."""
+    evidence, options = PrintEvidence.from_kept(unsettled.evidence), printer.options
+    if evidence is None:
+        return Settlement(_UNKNOWN, "The printer cannot tell what became of it.")
+    profile = load_profile(evidence.profile) if printer.identity.provisional else printer.profile
+    clear = profile.clear if options.clear is None else options.clear
+    await _settle_buffers(printer.session, printer.board, clear=clear, answer_seconds=options.answer_seconds)
+    printer.counters.forget()
+    await printer.counters.read()
+    counters, progress = printer.counters.now or Counters(), int(unsettled.operation.progress.done)
+    settlement = judge(
+        evidence,
+        Findings(tuple(printer.unasked_ids), counters, progress),
+        counters_survive_power_loss=options.counters_survive_power_loss,
+    )
+    printer.leftover = settlement.effect != _COMPLETE
+    if unsettled.verb == "check_health" and settlement.result is not None:
+        finding = HealthFinding(item="test slip", passed=True, detail=settlement.message)
+        return replace(settlement, result=CheckHealthResult(healthy=True, findings=[finding]))
+    return settlement
+
+
+async def _settle_buffers(session: Session, board: StatusBoard, *, clear: bool, answer_seconds: float) -> None:
     """Return when everything that the printer received is printed, or dropped because something blocks it.
 
     Raises NoAnswer, LinkFault: the printer is busy, blocked without a way to clear it, or gone.
@@ -106,12 +132,3 @@ def judge(evidence: PrintEvidence, findings: Findings, *, counters_survive_power
 def _grown(before: int, now: int) -> int | None:
     """By how much; None where it is not known, or the counter was reset."""
     return now - before if 0 <= before <= now else None
-
-
-async def read_counters(session: Session, seconds: float) -> Counters:
-    """GS g 2 for cuts and lines; -1 for both when the printer does not know it. Raises LinkFault."""
-    try:
-        cuts = await session.counter(protocol.COUNTER_CUTS, seconds)
-        return Counters(cuts, await session.counter(protocol.COUNTER_LINES, seconds))
-    except NoAnswer:
-        return Counters()

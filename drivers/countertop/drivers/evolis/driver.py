@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from pydantic import Field
-
-from countertop.drivers.evolis.bitmaps import compress, density, one_bit, packed, panels_of_sides
+from countertop.drivers.evolis.bitmaps import panels_of_sides
+from countertop.drivers.evolis.masking import EvolisMasker
 from countertop.drivers.evolis.models import UNKNOWN, Model, model_of
-from countertop.drivers.evolis.protocol import bitmap, reason_of
-from countertop.drivers.evolis.session import MAGNETIC, MOVE, Session
+from countertop.drivers.evolis.options import EvolisOptions
+from countertop.drivers.evolis.panels import panels_of
+from countertop.drivers.evolis.protocol import reason_of
+from countertop.drivers.evolis.session import MOVE, Session
 from countertop.drivers.evolis.status import Ribbon, Watcher, units_of
-from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, NoAnswer, Options
-from countertop.sdk.cards import CardImage, CardPrinter, CardSight, Planes
+from countertop.drivers.evolis.stripe import read_tracks, write_tracks
+from countertop.drivers.evolis.waking import HOST_MODE, wake
+from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, Options
+from countertop.sdk.cards import CardImage, CardPrinter, CardSight
 from countertop.sdk.links import TcpLink, UsbBulkLink, UsbIpBulkLink
 from countertop.v1 import card_pb2, card_printer_pb2, device_pb2, error_pb2
 from countertop.v1.card_pb2 import CardPlace, Coercivity, StripeData
@@ -22,40 +25,10 @@ from countertop.v1.card_pb2 import CardPlace, Coercivity, StripeData
 __all__ = ["EvolisOptions", "EvolisPrinter"]
 
 WIDTH, HEIGHT, DPI = 1016, 648, 300
-WAKE = b"\r" + b"\0" * 32
-"""Ends a command that was cut off; NULs between commands are padding."""
-QUIET_SECONDS = 0.1
-WAKE_SECONDS = 1.5
-FILL = b"\0" * 16384
-LONGEST_BITMAP = 700_000
-HOST_MODE = 2
-"""`Pem`: the printer answers every command, errors are the host's."""
 _KIOSK = (("Psmgr", 2), ("Pcim", "F"), ("Pcem", "I"), ("Pneab", "E"), ("Pcrm", "D"), ("Pbc", "A", "D"))
 """What a bank's issuer sends when it starts: anti-jam, feed from the feeder, eject to the bezel, do not eject after
 printing, reject tray, bezel."""
 _DESKTOP = (("Pcim", "F"), ("Pneab", "E"), ("Pcrm", "D"))
-_STATES = {
-    "READ": card_printer_pb2.TRACK_STATE_READ,
-    "BLANK": card_printer_pb2.TRACK_STATE_BLANK,
-    "DAMAGED": card_printer_pb2.TRACK_STATE_DAMAGED,
-}
-
-
-class EvolisOptions(Options):
-    """Options of an Evolis printer. Those that are not given are the model's."""
-
-    levels: Literal[32, 64, 128] = 128
-    """Steps of each colour that are sent."""
-    fed_counter: Literal["", "p", "c", "a", "m", "n", "l"] = "c"
-    """Which of its counters (`Rco`) counts cards that were fed; the guide does not explain them. Empty for none."""
-    sentinels: bool = False
-    """Send start and end sentinels with the data of a track, for firmware that does not add them by itself."""
-    print_seconds: float = Field(default=90.0, ge=5, le=600)
-    """How long the last panel of a side may take."""
-    exit: bool | None = None
-    duplex: bool | None = None
-    contact: bool | None = None
-    contactless: bool | None = None
 
 
 class EvolisPrinter(CardPrinter):
@@ -107,11 +80,15 @@ class EvolisPrinter(CardPrinter):
             units=units_of(model),
         )
 
+    def masker(self) -> EvolisMasker:
+        """Whatever the model and the options are."""
+        return EvolisMasker()
+
     async def connect(self) -> device_pb2.DeviceInfo:
         """Open the link, end what a host before left half-said, and ask the printer who it is."""
         self._link = await self.open_link()
         self._open_session = session = Session(self._link)
-        await self._wake(self._link, session)
+        await wake(self._link, session)
         firmware, serial, model = [await session.ask(name) for name in ("Rfv", "Rsn", "Rtp")]
         self._model = self._chosen(model_of(model))
         self._watcher = Watcher(session, self._model, self._options.fed_counter)
@@ -120,32 +97,6 @@ class EvolisPrinter(CardPrinter):
         return device_pb2.DeviceInfo(
             vendor="Evolis", model=model, serial=serial, firmware=firmware, card_printer=self.capabilities
         )
-
-    async def _wake(self, link: ByteLink, session: Session) -> None:
-        """Whatever the printer still has to say to the host before is not for us. One that waits for the rest of a
-        bitmap takes everything for pixels: it is given as many as it may want.
-        """
-        await link.send(WAKE)
-        await self._let_it_finish(link)
-        try:
-            reply = await session.ask("Pem", HOST_MODE, seconds=WAKE_SECONDS)
-        except NoAnswer:
-            async with asyncio.timeout(MOVE):
-                for _ in range(LONGEST_BITMAP // len(FILL) + 1):
-                    await link.send(FILL)
-                await link.send(WAKE)
-                await self._let_it_finish(link)
-            reply = await session.ask("Pem", HOST_MODE)
-        session.check(reply, "Pem")
-
-    @staticmethod
-    async def _let_it_finish(link: ByteLink) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(QUIET_SECONDS):
-                    await link.receive()
-            except TimeoutError:
-                return
 
     def _chosen(self, model: Model) -> Model:
         given = self._options
@@ -257,43 +208,11 @@ class EvolisPrinter(CardPrinter):
 
     async def write_stripe(self, stripe: StripeData, coercivity: Coercivity) -> None:
         """Load the tracks, then write them all."""
-        await self._session.do("Pmc", "l" if coercivity == card_pb2.COERCIVITY_LOW else "h")
-        for track in (1, 2, 3):
-            data = getattr(stripe, f"track{track}")
-            if data:
-                await self._session.do("Dm", track, self._as_sent(track, data))
-        await self._session.do("Smw", seconds=MAGNETIC)
-
-    def _as_sent(self, track: int, data: str) -> str:
-        from countertop.sdk.cards.stripe import with_sentinels
-
-        return with_sentinels(track, data) if self._options.sentinels else data
+        await write_tracks(self._session, stripe, coercivity, sentinels=self._options.sentinels)
 
     async def read_stripe_tracks(self, tracks: Collection[int]) -> card_printer_pb2.ReadStripeResult:
         """One track after the other."""
-        result = card_printer_pb2.ReadStripeResult(states=[card_printer_pb2.TRACK_STATE_UNSPECIFIED] * 3)
-        for track in sorted(tracks):
-            state, data = await self._read_track(track)
-            result.states[track - 1] = _STATES[state]
-            setattr(result.stripe, f"track{track}", data)
-        return result
-
-    async def _read_track(self, track: int) -> tuple[str, str]:
-        from countertop.sdk.cards.stripe import StripeError, without_sentinels
-
-        reply = await self._session.ask("Smr", track, seconds=MAGNETIC)
-        if reply.upper().startswith(("ERROR MAGN", "ERR READ")):
-            return ("BLANK" if reply.upper() == "ERROR MAGN DATA" else "DAMAGED"), ""
-        self._session.check(reply, "Smr")
-        data = await self._session.ask("Rmb", track)
-        if reason_of(data) is not None:
-            self._session.check(data, "Rmb")
-        if not data or data == "OK":
-            return "BLANK", ""
-        try:
-            return "READ", without_sentinels(track, data) if data[0] in "%;" else data
-        except StripeError:
-            return "DAMAGED", ""
+        return await read_tracks(self._session, tracks)
 
     # --- printing --------------------------------------------------------------------------------------------------
 
@@ -309,8 +228,8 @@ class EvolisPrinter(CardPrinter):
                 got=self._ribbon.panels.upper(),
             )
         front, back = panels_of_sides(self._ribbon.panels)
-        fronts = await self._bitmaps(image.front, front)
-        backs = await self._bitmaps(image.back, back)
+        fronts = await asyncio.to_thread(panels_of, image.front, front, self._options.levels)
+        backs = await asyncio.to_thread(panels_of, image.back, back, self._options.levels)
         if not fronts and not backs:
             return
         await self._session.do("Pr", self._ribbon.panels or "k")
@@ -328,19 +247,3 @@ class EvolisPrinter(CardPrinter):
     async def _send(self, bitmaps: list[bytes]) -> None:
         for data in bitmaps:
             self._session.check(await self._session.send(data, "bitmap", self._options.print_seconds), "bitmap")
-
-    async def _bitmaps(self, planes: Planes | None, letters: str) -> list[bytes]:
-        return [] if planes is None else await asyncio.to_thread(self._panels, planes, letters)
-
-    def _panels(self, planes: Planes, letters: str) -> list[bytes]:
-        """The bitmaps of one side, in the order of the ribbon."""
-        made = []
-        for panel in letters:
-            if panel in "ymc" and planes.rgb is not None:
-                data = packed(density(planes.rgb, panel), self._options.levels)
-                made.append(bitmap("Db", panel, self._options.levels, data=data))
-            plane = {"k": planes.black, "o": planes.overlay}.get(panel)
-            if plane is not None and plane.any():
-                data = compress(one_bit(plane))
-                made.append(bitmap("Dbc", panel, 2, len(data), data=data))
-        return made

@@ -9,6 +9,7 @@ from typing import Literal, cast
 from pydantic import Field
 
 from countertop.drivers.hid_digitizer.layout import EPAD, FIXED, Element, PenLayout, find_pen
+from countertop.drivers.hid_digitizer.masking import DigitizerMasker
 from countertop.drivers.hid_digitizer.pen import PenReader
 from countertop.drivers.hid_digitizer.report_descriptor import parse_report_descriptor
 from countertop.sdk import DeviceFault, HidLink, LinkUrl, Options, ProtocolFault, SignaturePad
@@ -21,6 +22,10 @@ from countertop.v1.signature_pad_pb2 import PAD_BUTTON_ACCEPT, PAD_BUTTON_CANCEL
 __all__ = ["HidDigitizer", "HidDigitizerOptions"]
 
 Key = Literal["none", "accept", "clear", "cancel"]
+QUIET_SECONDS = 0.03
+"""A digitizer that sends nothing for so long has sent all that it had."""
+LONGEST_DRAIN_SECONDS = 0.5
+"""Of a pen that is held over it and never silent."""
 KEYS: dict[str, PadButton] = {
     "accept": PAD_BUTTON_ACCEPT,
     "clear": PAD_BUTTON_CLEAR,
@@ -60,6 +65,7 @@ class HidDigitizer(SignaturePad):
         self._options = cast("HidDigitizerOptions", options)
         self._link: HidLink | None = None
         self._pen: PenReader | None = None
+        self._found: PenLayout | None = None
 
     @property
     def space(self) -> ink_pb2.InkSpace:
@@ -71,13 +77,17 @@ class HidDigitizer(SignaturePad):
         """None."""
         return None
 
+    def masker(self) -> DigitizerMasker:
+        """By the layout that is found when connecting; until then nothing is kept."""
+        return DigitizerMasker(lambda: self._found, self._options.threshold)
+
     async def connect(self) -> DeviceInfo:
         """Find out where its reports have the pen. Raises LinkFault, ProtocolFault when there is no pen in them,
         DeviceFault(PAD_FAULT) when its size is not known.
         """
         self._link = await self.open_hid_link()
         try:
-            layout = await self._layout(self._link)
+            layout = self._found = await self._layout(self._link)
             self._pen = self._read_with(layout)
         except BaseException:
             await self.disconnect()
@@ -115,7 +125,15 @@ class HidDigitizer(SignaturePad):
         return DeviceStatus()
 
     async def open_capture(self, operation_id: str) -> None:
-        """Forget what the pen did before."""
+        """Forget what the pen did before, and what is still on its way of that. Raises LinkFault."""
+        self._drain()
+        until = asyncio.get_running_loop().time() + LONGEST_DRAIN_SECONDS
+        try:
+            while asyncio.get_running_loop().time() < until:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    self._reader().take(await self._connected().receive())
+        except TimeoutError:
+            pass  # quiet
         self._drain()
         self._reader().forget()
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
 from typing import cast
 
 from countertop.drivers.magicard.job import Look, Side, TrackData, encode_only, job, too_many_holes
+from countertop.drivers.magicard.masking import MagicardMasker
 from countertop.drivers.magicard.models import MODELS, Model
 from countertop.drivers.magicard.options import REASON_NAMES, MagicardOptions
 from countertop.drivers.magicard.protocol import GOOD, NOT_FED, REASONS
 from countertop.drivers.magicard.session import Port, Session
-from countertop.sdk import ByteLink, CountertopError, DeviceFault, LinkUrl, NoAnswer, Options, Settlement, Unsettled
-from countertop.sdk.cards import CardImage, CardPrinter, CardSight, OnePassCard, Planes
+from countertop.sdk import ByteLink, DeviceFault, LinkUrl, NoAnswer, Options, Settlement, Unsettled
+from countertop.sdk.cards import CardImage, CardSight, OnePassCard, OnePassPrinter, Planes
 from countertop.sdk.cards.printer import condition
 from countertop.sdk.links import TcpLink, UsbBulkLink, UsbIpBulkLink
-from countertop.v1 import card_pb2, card_printer_pb2, device_pb2, error_pb2
-from countertop.v1.card_pb2 import CardPlace, CardUnit, Coercivity, StripeData
+from countertop.v1 import card_pb2, device_pb2, error_pb2
+from countertop.v1.card_pb2 import CardUnit, StripeData
 
 __all__ = ["MagicardPrinter"]
 
@@ -29,7 +29,7 @@ SEND_SECONDS = 60.0
 _NOWHERE = card_pb2.CARD_PLACE_UNSPECIFIED
 
 
-class MagicardPrinter(CardPrinter):
+class MagicardPrinter(OnePassPrinter):
     """Makes each card by one job: drawn in, written, printed, put into the hopper. Where a card is it does not tell."""
 
     name = "magicard"
@@ -82,6 +82,10 @@ class MagicardPrinter(CardPrinter):
             one_pass=True,
             units=_units(),
         )
+
+    def masker(self) -> MagicardMasker:
+        """Whatever the model and the options are."""
+        return MagicardMasker()
 
     async def connect(self) -> device_pb2.DeviceInfo:
         """Open the link, and end a job that a host before has left half-sent."""
@@ -187,38 +191,6 @@ class MagicardPrinter(CardPrinter):
                 message = "The printer had not drawn in a card; its job was dropped."
                 return Settlement(error_pb2.PHYSICAL_EFFECT_NONE, message)
         return await super().reconcile(unsettled)
-
-    # --- what it cannot do -----------------------------------------------------------------------------------------
-
-    async def feed(self, supply: str) -> None:
-        """Only as part of a job."""
-        raise _only_in_a_job("feed a card")
-
-    async def move(self, place: CardPlace) -> None:
-        """Only as part of a job."""
-        raise _only_in_a_job("move a card")
-
-    async def accept(self) -> bool:
-        """It has no exit."""
-        raise _only_in_a_job("take a card in")
-
-    async def write_stripe(self, stripe: StripeData, coercivity: Coercivity) -> None:
-        """Only as part of a job."""
-        raise _only_in_a_job("write a stripe")
-
-    async def read_stripe_tracks(self, tracks: Collection[int]) -> card_printer_pb2.ReadStripeResult:
-        """It tells nothing of what it reads."""
-        raise CountertopError(error_pb2.REASON_NOT_SUPPORTED, "The printer does not tell what is on a stripe.")
-
-    async def print_card(self, image: CardImage) -> None:
-        """Only as part of a job."""
-        raise _only_in_a_job("print")
-
-
-def _only_in_a_job(what: str) -> CountertopError:
-    return CountertopError(
-        error_pb2.REASON_NOT_SUPPORTED, f"The printer can {what} only within the one job that makes a whole card."
-    )
 
 
 def _refused(message: str) -> DeviceFault:

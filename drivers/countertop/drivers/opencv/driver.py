@@ -17,6 +17,9 @@ from countertop.v1 import device_pb2, error_pb2
 
 __all__ = ["OpenCvCamera"]
 
+UNKNOWN = "generic"
+"""Vendor and model of a camera that does not tell them."""
+
 
 class OpenCvCamera(Camera):
     """V4L2 cameras, MJPEG over HTTP, RTSP, video files."""
@@ -45,8 +48,8 @@ class OpenCvCamera(Camera):
         first = await self.shot()
         mode, still = link.mode, (self._options.still_width, self._options.still_height)
         return device_pb2.DeviceInfo(
-            vendor=mode.vendor,
-            model=mode.model,
+            vendor=mode.vendor or UNKNOWN,
+            model=mode.model or UNKNOWN,
             serial=mode.serial,
             camera=device_pb2.CameraCapabilities(
                 width=first.width,

@@ -89,12 +89,13 @@ class MjpegParser:
     def _uncounted(self, found: list[bytes]) -> bool:
         """Take a part that ends where the next boundary begins."""
         match = self._line.search(self._buffer, self._looked)
-        if match is None:
-            self._looked = max(0, len(self._buffer) - self._tail)
-            if len(self._buffer) <= MAX_PART:
-                return False
+        end = len(self._buffer) - self._tail if match is None else match.start()
+        if end > MAX_PART:
             self._state = self._seek
             return True
+        if match is None:
+            self._looked = max(0, end)
+            return False
         self._take(match.start(), found)
         return True
 

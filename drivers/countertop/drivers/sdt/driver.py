@@ -12,6 +12,7 @@ from pydantic import Field as Bounded
 
 from countertop.drivers.sdt import protocol
 from countertop.drivers.sdt.layouts import LAYOUTS
+from countertop.drivers.sdt.masking import SdtMasker
 from countertop.drivers.sdt.reading import Field, Reading
 from countertop.drivers.sdt.sam import Sam, refusal
 from countertop.sdk import ByteLink, IdReader, LinkFault, LinkUrl, NoAnswer, Options, ProtocolFault, Run
@@ -92,6 +93,10 @@ class SdtReader(IdReader):
                 additional_address=True,
             ),
         )
+
+    def masker(self) -> SdtMasker:
+        """Puts an invented person where somebody was read."""
+        return SdtMasker()
 
     async def disconnect(self) -> None:
         """Close the link."""

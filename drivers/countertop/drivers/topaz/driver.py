@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from countertop.drivers.topaz.masking import TopazMasker
 from countertop.drivers.topaz.models import DEFAULT_MODEL, MODELS, Box, Model
 from countertop.drivers.topaz.packets import LARGEST, DeviceIdentity, Format, PacketDecoder
 from countertop.drivers.topaz.pen import Pen, PressureOrder
@@ -108,6 +109,10 @@ class TopazPad(SignaturePad):
     def screen(self) -> PadScreen | None:
         """None: what a pad's display shows is not sent over the serial line."""
         return None
+
+    def masker(self) -> TopazMasker:
+        """For the format and the box that are configured."""
+        return TopazMasker(self._format, self._box, strict=self._options.strict)
 
     async def connect(self) -> DeviceInfo:
         """Open the line, and listen a moment for a pad that says who it is; that the port is there is all that is sure.

@@ -12,6 +12,7 @@ from pydantic import Field as Bounded
 
 from countertop.drivers.wacom_stu import images, reports
 from countertop.drivers.wacom_stu.encryption import agree_by_dh, agree_by_rsa, opener
+from countertop.drivers.wacom_stu.masking import StuMasker, StuSerialMasker
 from countertop.drivers.wacom_stu.pen import PenDecoder
 from countertop.drivers.wacom_stu.reports import Capability, Status
 from countertop.drivers.wacom_stu.transport import HidTransport, SerialTransport, Transport, pad_fault
@@ -26,6 +27,8 @@ __all__ = ["StuOptions", "StuPad"]
 
 BLOCK = 253
 """Bytes of an image in one report."""
+ABANDON = 1
+"""Of EndImageData: what was uploaded is not shown."""
 LOOK_SECONDS = 0.01
 """Between two looks at a pad that is busy."""
 DEFAULT_ON, DEFAULT_OFF = 21, 16
@@ -61,6 +64,14 @@ class StuPad(SignaturePad):
         self._encoding = images.ONE_BIT
         self._pen = PenDecoder(DEFAULT_ON, DEFAULT_OFF, 0)
         self._session = 0
+        self._uploading = False
+
+    def masker(self) -> StuMasker | StuSerialMasker:
+        """For HID or for the serial line, by the link."""
+        masker = StuMasker(lambda: self._pen, (DEFAULT_ON, DEFAULT_OFF))
+        if self.url.scheme not in SerialLink.schemes:
+            return masker
+        return StuSerialMasker(masker, self._options.crc_initial)
 
     # -- life --
 
@@ -249,11 +260,13 @@ class StuPad(SignaturePad):
         screen = self.screen
         data = await asyncio.to_thread(images.encode, pixels, screen.width, screen.height, self._encoding)
         transport = self._connected()
+        self._uploading = True
         await self._set("begin of the picture", bytes([reports.START_IMAGE, self._encoding]))
         for start in range(0, len(data), BLOCK):
             piece = data[start : start + BLOCK]
             await transport.set(bytes([reports.IMAGE_BLOCK]) + struct.pack("<H", len(piece)) + piece)
         await self._set("picture", bytes([reports.END_IMAGE, 0]))
+        self._uploading = False
         await self._wait_ready("picture")
         await transport.set(bytes([reports.INKING_MODE, 1]))
         if encrypted:
@@ -268,9 +281,12 @@ class StuPad(SignaturePad):
                 return samples
 
     async def close_capture(self) -> None:
-        """A white screen that takes no ink, nothing encrypted."""
-        await self._end_session()
+        """A white screen that takes no ink, nothing encrypted; a picture that was cut short is abandoned."""
         transport = self._connected()
+        if self._uploading:
+            self._uploading = False
+            await transport.set(bytes([reports.END_IMAGE, ABANDON]))
+        await self._end_session()
         await transport.set(bytes([reports.INKING_MODE, 0]))
         await self._set("clearing", bytes([reports.CLEAR_SCREEN, 0]))
         transport.discard_input()

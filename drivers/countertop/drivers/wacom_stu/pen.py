@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from countertop.sdk import PenSample, ProtocolFault
 
-__all__ = ["PenDecoder", "Unwrapped"]
+__all__ = ["ENCRYPTED", "SIZES", "PenDecoder", "Unwrapped"]
 
 PLAIN, ENCRYPTED_PAIR, OPTION, OPTION_ENCRYPTED, TIMED_ENCRYPTED, TIMED = 0x01, 0x10, 0x30, 0x31, 0x33, 0x34
 SIZES = {PLAIN: 7, ENCRYPTED_PAIR: 17, OPTION: 9, OPTION_ENCRYPTED: 21, TIMED_ENCRYPTED: 17, TIMED: 11}
+"""Pen reports, and how long they are at least."""
+ENCRYPTED = frozenset({ENCRYPTED_PAIR, OPTION_ENCRYPTED, TIMED_ENCRYPTED})
 WRAP = 0x10000
 
 
@@ -61,21 +63,22 @@ class PenDecoder:
             case 0x34:
                 return [self._sample(body, *struct.unpack(">HH", body[6:10]))]
             case 0x33:
-                block = self._open(body[:16])
-                self._check(block[12:16])
+                block = self.opened(report)
                 return [self._sample(block, *struct.unpack(">HH", block[6:10]))]
-        block = self._open(body[:16])
-        self._check(block[0:4])
+        block = self.opened(report)
         return [self._sample(block[4:10]), self._sample(block[10:16])]
 
-    def _open(self, block: bytes) -> bytes:
+    def opened(self, report: bytes) -> bytes:
+        """The block of 16 bytes in an ENCRYPTED report that is not too short. Raises ProtocolFault without a key, and
+        for a block of another session.
+        """
         if self.decrypt is None:
             raise ProtocolFault("pen", "a pen in the clear", "an encrypted one")
-        return self.decrypt(block)
-
-    def _check(self, session: bytes) -> None:
+        block = self.decrypt(report[1:17])
+        session = block[12:16] if report[0] == TIMED_ENCRYPTED else block[0:4]
         if int.from_bytes(session, "big") != self.session:
             raise ProtocolFault("pen", "the session's own number in each encrypted report", "another one")
+        return block
 
     def _sample(self, data: bytes, time: int | None = None, sequence: int | None = None) -> PenSample:
         head, x, y = struct.unpack(">HHH", data[:6])

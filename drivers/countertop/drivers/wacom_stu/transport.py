@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import suppress
 
 from countertop.drivers.wacom_stu import framing
-from countertop.drivers.wacom_stu.reports import RESULTS, SIZES
+from countertop.drivers.wacom_stu.reports import GET, RESULT, RESULTS, SIZES
 from countertop.sdk import ByteLink, DeviceFault, HidLink, NoAnswer, ReportRefused
 from countertop.v1 import error_pb2
 
@@ -16,7 +16,6 @@ __all__ = ["HidTransport", "SerialTransport", "Transport", "pad_fault"]
 
 ANSWER_SECONDS = 2.0
 MAX_PEN_REPORTS = 4096
-_GET, _RESULT = 0x80, 0x81
 _PEN = frozenset({0x01, 0x10, 0x30, 0x31, 0x33, 0x34, 0x98, 0x99, 0x9A})
 
 
@@ -107,7 +106,7 @@ class SerialTransport(Transport):
         if report[0] in _PEN:
             self._pen.append(report)
             self._news.set()
-        elif self._answer is not None and not self._answer.done() and report[0] in (self._wanted, _RESULT):
+        elif self._answer is not None and not self._answer.done() and report[0] in (self._wanted, RESULT):
             self._answer.set_result(report)
 
     async def _ask(self, report: bytes, wanted: int, what: str) -> bytes:
@@ -128,15 +127,15 @@ class SerialTransport(Transport):
     async def get(self, report_id: int) -> bytes:
         """Ask for it."""
         what = f"get report {report_id:02X}"
-        found = await self._ask(bytes([_GET, report_id]), report_id, what)
-        if found[0] == _RESULT:
+        found = await self._ask(bytes([GET, report_id]), report_id, what)
+        if found[0] == RESULT:
             raise ReportRefused(report_id, "get")
         return found
 
     async def set(self, report: bytes) -> None:
         """Send it, and wait for its result. A pad whose state forbids it says so in its status too."""
         what = f"set report {report[0]:02X}"
-        found = await self._ask(report.ljust(SIZES[report[0]], b"\0"), _RESULT, what)
+        found = await self._ask(report.ljust(SIZES[report[0]], b"\0"), RESULT, what)
         result = found[1] if len(found) > 1 else 0xFF
         if result == 1:
             raise ReportRefused(report[0], "set")

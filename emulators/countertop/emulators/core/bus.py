@@ -68,6 +68,12 @@ class Bus(ABC):
         """Bytes that the device can write now without losing any; 0 while nobody is connected."""
         return 0 if self._stream is None else self.output_limit - self._stream.waiting
 
+    def room_for(self, size: int) -> int:
+        """How many messages of `size` bytes the device can send now without losing any. On a line that is cut each is
+        lost at once, so there is always room for one.
+        """
+        return self.output_room // size if self._plugged else 1
+
     @abstractmethod
     async def start(self) -> None:
         """Open the link. Raises OSError or ValueError when it cannot be had."""

@@ -237,6 +237,8 @@ class Interpreter:
             yield from self.composer.raster(scaled(black, 1 + (mode & 1), 1 + (mode >> 1)))
 
     def _cut(self, raw: bytes) -> Iterator[int]:
+        if len(raw) > 2 and raw[2] not in _CUTS:  # ESC i and ESC m have no parameter
+            return
         if not self.composer.empty:
             yield from self.composer.line()
         if len(raw) == 4:
@@ -275,6 +277,8 @@ def _decoder(field: str, value: object) -> Callable[[Interpreter, bytes], None]:
     return lambda self, raw: setattr(self.decoder, field, value)
 
 
+_CUTS = frozenset({0, 1, 48, 49, 65, 66, 97, 98, 103, 104})
+"""What m of GS V may be; with any other the command is ignored."""
 _RASTER_ROWS = 240
 _BIT_IMAGES = {0: (2, 3, 1), 1: (1, 3, 1), 32: (2, 1, 3), 33: (1, 1, 3)}
 """ESC * m: times as wide, times as high, bytes a column."""

@@ -112,7 +112,9 @@ class DigitizerEmulator(FaultBench):
         speed = request.speed if request.HasField("speed") else 1.0
         if speed < 0:
             raise ValueError("speed: expected 0 or more")
-        written = await self._hand.write(ink, speed=speed, stop_after=request.stop_after_points)
+        written = await self._hand.write(
+            ink, speed=speed, stop_after=request.stop_after_points, room=lambda: self._device.input_room
+        )
         return bench.SignResponse(ink=written)
 
     def _pen(self, point: InkPoint, touching: bool) -> None:

@@ -20,6 +20,8 @@ from countertop.v1.ink_pb2 import InkPoint, InkSpace
 
 __all__ = ["TopazEmulator", "start"]
 
+LONGEST_PACKET = 16
+"""Bytes of a position with its pressure, at most."""
 PACKET_BITS = 5 * 11
 """On the line: start, eight data bits, parity, stop."""
 PRESSURE_LEVELS = 1024
@@ -111,7 +113,7 @@ class TopazEmulator(FaultBench):
         if speed < 0:
             raise ValueError("speed: expected 0 or more")
         written = await self._hand.write(
-            ink, speed=speed, stop_after=request.stop_after_points, room=lambda: self._bus.output_room // 16
+            ink, speed=speed, stop_after=request.stop_after_points, room=lambda: self._bus.room_for(LONGEST_PACKET)
         )
         return bench.SignResponse(ink=written)
 

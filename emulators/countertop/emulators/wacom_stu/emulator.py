@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -32,6 +33,8 @@ BUTTONS = {
 }
 """Thirds of the bar at the screen's lower edge, where Countertop's hosts draw them. Other hosts draw elsewhere."""
 REPORTS_KEPT = 256
+LONGEST_FRAME = 64
+"""Bytes of a pen's report on the serial line, at most."""
 """Pen reports that wait for a host that is late, 1.3 s of them. A real pad keeps fewer, but its host is not so late."""
 TAP_PRESSURE, TAP_POINTS = 400, 6
 
@@ -70,11 +73,15 @@ class StuEmulator(FaultBench):
             self.model, clock, self._board, Random(values["seed"]), values["uid"], values["calculation_seconds"]
         )
         self._bus: UsbIpBus | PtyBus
+        self._room: Callable[[], int]
+        """Reports of the pen that the link takes now."""
         if self.model.baud:
-            self._bus = PtyBus(StuSerial(self.device, values["crc_initial"]), values["pty"], baud=self.model.baud)
+            line = PtyBus(StuSerial(self.device, values["crc_initial"]), values["pty"], baud=self.model.baud)
+            self._bus, self._room = line, lambda: line.room_for(LONGEST_FRAME)
         else:
-            host, port = values["usbip"]
-            self._bus = UsbIpBus(StuUsb(self.device), host, port, in_queue=REPORTS_KEPT)
+            usb, (host, port) = StuUsb(self.device), values["usbip"]
+            self._bus = UsbIpBus(usb, host, port, in_queue=REPORTS_KEPT)
+            self._room = lambda: usb.input_room
         self._hand = Hand(clock, self._pen, RATE)
         self._pressing = 0
 
@@ -111,7 +118,9 @@ class StuEmulator(FaultBench):
         speed = request.speed if request.HasField("speed") else 1.0
         if speed < 0:
             raise ValueError("speed: expected 0 or more")
-        written = await self._hand.write(ink, speed=speed, stop_after=request.stop_after_points)
+        written = await self._hand.write(
+            ink, speed=speed, stop_after=request.stop_after_points, room=lambda: self._room()
+        )
         return bench.SignResponse(ink=written)
 
     def _as_pressed(self, ink: Ink) -> Ink:

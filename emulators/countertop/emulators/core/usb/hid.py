@@ -63,6 +63,11 @@ class HidPeer(UsbPeer):
         """Send an input report; False when nobody listens, or too many wait: it is lost then."""
         return self._host is not None and self._host.send(self._in_endpoint, report)
 
+    @property
+    def input_room(self) -> int:
+        """Input reports that are taken now without one being lost; where nobody listens every one is."""
+        return 1 if self._host is None else self._host.room(self._in_endpoint)
+
     def attached(self, host: UsbHost) -> None:
         """A host is there."""
         self._host = host
