@@ -40,6 +40,7 @@ NAMES = (
     "presence",
     "document_finder",
     "scan",
+    "terminal",
 )
 PACKAGES = (
     "countertop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 # how fast a machine is says nothing about a property
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# every driver's suite runs here, and those of generated projects: a few examples each, and ten for who runs one alone
+os.environ.setdefault("COUNTERTOP_CONFORMANCE_EXAMPLES", "3")
 
 
 @pytest.fixture(scope="session", autouse=True)

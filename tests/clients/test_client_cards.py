@@ -15,7 +15,7 @@ from PIL import Image
 import countertop.client
 from countertop.bench.v1 import bench_pb2
 from countertop.client import Counter, CountertopError, DeviceUnavailable, OperationFailed, connect, sync
-from countertop.drivers.evolis import driver
+from countertop.drivers.evolis import driver, waking
 from countertop.sdk.cards import session
 from countertop.server.app import Daemon
 from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
@@ -74,7 +74,7 @@ DATA = {"name": "试样", "number": CardValue(text="9999 0123"), "photo": photo(
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver.EvolisPrinter, "poll_interval", 0.05)
-        patch.setattr(driver, "QUIET_SECONDS", 0.02)
+        patch.setattr(waking, "QUIET_SECONDS", 0.02)
         patch.setattr(session, "LOOK_SECONDS", 0.02)
         yield
 

@@ -46,8 +46,12 @@ COMMANDS = {
     "maintenance": ("maintenance", "take a device out of use, or back into use"),
     "statistics": ("statistics", "what a device has done"),
     "reset": ("reset", "end what runs on a device and connect anew"),
+    "call": ("call", "carry out a command of a device's vendor, or list them"),
+    "record": ("record", "record what goes over a device's link, to play it back in a test"),
     "bench": ("bench", "hands on emulated devices: cards, covers, paper, pens, customers, scenes, plugs, faults"),
     "emulate": ("emulate", "run one emulator, for any software"),
+    "new-driver": ("new_driver", "write a project for a driver of your own, with an emulator and tests that pass"),
+    "conformance": ("conformance", "check a driver against its contract, on an emulator or on a real device"),
     "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),
     "version": ("version", "the version"),
 }

@@ -1,0 +1,1 @@
+"""Acme cameras behind Countertop."""

@@ -1,0 +1,1 @@
+"""Acme card printers behind Countertop."""

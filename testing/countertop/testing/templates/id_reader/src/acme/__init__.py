@@ -1,0 +1,1 @@
+"""Acme ID readers behind Countertop."""

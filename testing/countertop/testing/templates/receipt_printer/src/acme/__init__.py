@@ -1,0 +1,1 @@
+"""Acme receipt printers behind Countertop."""

@@ -1,0 +1,1 @@
+"""Acme signature pads behind Countertop."""

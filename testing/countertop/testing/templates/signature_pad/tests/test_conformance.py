@@ -1,0 +1,12 @@
+"""What every driver of the kind must do, requirement by requirement."""
+
+from __future__ import annotations
+
+from countertop.testing.conformance import SignaturePadConformance
+
+
+class TestAcme(SignaturePadConformance):
+    """On the emulated device."""
+
+    driver = "acme"
+    emulator = "acme"
