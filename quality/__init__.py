@@ -1,0 +1,1 @@
+"""Measurements of the tests themselves: docs/quality.md."""

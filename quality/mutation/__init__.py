@@ -1,0 +1,1 @@
+"""Mutation testing of the codecs: `python -m quality.mutation`. Described in docs/quality.md."""
