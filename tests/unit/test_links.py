@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from serial.rfc2217 import PortManager
 
 from countertop.sdk import ByteLink, LinkFault, LinkUrl, SerialLink, TcpLink, open_link, parse_link
+from countertop.sdk.links import _serial
 from countertop.sdk.links._channel import INPUT_LIMIT
 from countertop.v1 import error_pb2
 
@@ -727,3 +728,31 @@ async def test_a_link_with_a_way_to_the_chip_opens_as_without() -> None:
         await wire.link.send(b"x")
         await readable(wire.fd)
         assert os.read(wire.fd, 1) == b"x"
+
+
+async def test_who_closes_a_port_again_waits_until_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, close = threading.Event(), _serial._close_port
+
+    def close_late(port: serial.Serial) -> None:
+        held.wait(10)
+        close(port)
+
+    monkeypatch.setattr(_serial, "_close_port", close_late)
+    master, slave = os.openpty()
+    try:
+        url = parse_link(f"serial://{os.ttyname(slave)}?baud=9600")
+        link = await SerialLink.open(url)
+        first = asyncio.ensure_future(link.close())
+        await asyncio.sleep(0)
+        first.cancel()  # as who is given up in the middle of it
+        await asyncio.wait({first})
+        second = asyncio.ensure_future(link.close())
+        await asyncio.wait({second}, timeout=0.05)
+        assert not second.done()
+        held.set()
+        await second
+        await (await SerialLink.open(url)).close()  # it is exclusive: this fails while another has the port
+    finally:
+        held.set()
+        os.close(master)
+        os.close(slave)

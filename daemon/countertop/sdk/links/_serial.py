@@ -51,6 +51,7 @@ class SerialLink(ByteLink):
         self.url = url
         self._port = port
         self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._channel = FdChannel(url, port.fileno()) if url.scheme == "serial" else ThreadChannel(url, port)
 
     @classmethod
@@ -122,12 +123,13 @@ class SerialLink(ByteLink):
             await _in_thread(change)
 
     async def close(self) -> None:
-        """Close the port; safe to call twice. Never raises."""
-        if self._closed:
-            return
+        """Close the port; safe to call twice, and whoever calls it waits until the port is free. Never raises."""
         self._closed = True
-        self._channel.stop()
-        await _in_thread(self._channel.join if isinstance(self._channel, ThreadChannel) else self._close_fd)
+        if self._closing is None:
+            self._channel.stop()
+            close = self._channel.join if isinstance(self._channel, ThreadChannel) else self._close_fd
+            self._closing = asyncio.ensure_future(_in_thread(close))
+        await asyncio.shield(self._closing)
 
     def _close_fd(self) -> None:
         """Close a port of this machine; blocks.
