@@ -293,13 +293,15 @@ def _points(signing: asyncio.Task[bench.SignResponse]) -> int:
 
 
 async def test_a_picture_that_was_cut_short_is_abandoned() -> None:
-    async with connected({"model": "430"}) as (pad, emulator):
+    async with connected({"model": "530"}) as (pad, emulator):  # in colour: it takes thousands of blocks
+        white = b"\xff" * (pad.screen.width * pad.screen.height * 3)
         await pad.open_capture("op")
-        uploading = asyncio.create_task(pad.show(b"\xff" * (320 * 200 * 3)))
-        while emulator.device.state != IMAGE:
+        uploading = asyncio.create_task(pad.show(white))
+        while emulator.device.state != IMAGE and not uploading.done():
             await asyncio.wait({uploading}, timeout=0.001)
+        assert not uploading.done()
         uploading.cancel()
         await asyncio.wait({uploading})
         await pad.close_capture()
         await pad.open_capture("another")
-        await pad.show(b"\xff" * (320 * 200 * 3))
+        await pad.show(white)

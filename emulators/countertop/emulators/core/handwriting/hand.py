@@ -13,6 +13,9 @@ __all__ = ["Hand"]
 HOVER = 3
 """Samples of a pen that is near, before each touch and after it."""
 
+PATIENCE = 1.0
+"""Seconds."""
+
 Pen = Callable[[InkPoint, bool], None]
 """Called with where the pen is at this moment, and whether it touches."""
 
@@ -30,15 +33,17 @@ class Hand:
         self._touching = False
         self._place = InkPoint()
         self._gone = False
+        self._unheard = False
 
     async def write(
         self, ink: Ink, *, speed: float = 1.0, stop_after: int = 0, room: Callable[[], int] = lambda: 1
     ) -> Ink:
         """What was written, when the pen is lifted. `speed` 0 is as fast as `room` (samples that the link takes now)
-        allows. The pen is lifted after `stop_after` points, and when `lift` is called.
+        allows; where it takes none for PATIENCE seconds nobody listens, and what does not fit is lost. The pen is lifted
+        after `stop_after` points, and when `lift` is called.
         """
         async with self._lock:
-            self._gone = False
+            self._gone = self._unheard = False
             written = Ink(space=ink.space)
             try:
                 await self._write(ink, written, speed, stop_after or -1, room)
@@ -82,8 +87,11 @@ class Hand:
             if left > 0:
                 await self._clock.sleep(left)
             return
-        while room() <= 0 and not self._gone:
+        waited = 0.0
+        while room() <= 0 and not self._gone and not self._unheard:
             await self._clock.sleep(1 / self._rate)
+            waited += 1 / self._rate
+            self._unheard = waited > PATIENCE
 
     def _put(self, point: InkPoint, touching: bool) -> None:
         if not self._gone:
