@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# every driver's suite runs here, and those of generated projects: a few examples each, and ten for who runs one alone
-os.environ.setdefault("COUNTERTOP_CONFORMANCE_EXAMPLES", "3")
+# every driver's suite runs here, and those of generated projects: two examples each, and ten for who runs one alone
+os.environ.setdefault("COUNTERTOP_CONFORMANCE_EXAMPLES", "2")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,6 +34,7 @@ _NOT_PRELOADED = re.compile(r"(countertop(?!\.v1|\.bench)|tests|grpc)\b")
 """What may be mutated, what tests it, and what does not survive a fork."""
 
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+os.environ.pop("PYTEST_ADDOPTS", None)  # it may ask for plugins
 # the same examples for every mutant, and no shrinking: that an example fails is all that is asked
 settings.register_profile(
     "mutation",

@@ -46,7 +46,11 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def run(installed: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Python, with the project installed; one that finds it and nothing of this test."""
-    environment = os.environ | {"PYTHONPATH": str(installed / "site"), "XDG_STATE_HOME": str(installed / "state")}
+    environment = os.environ | {
+        "PYTHONPATH": str(installed / "site"),
+        "XDG_STATE_HOME": str(installed / "state"),
+        "COUNTERTOP_CONFORMANCE_EXAMPLES": "1",
+    }
     environment.pop("PYTEST_ADDOPTS", None)
     environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(

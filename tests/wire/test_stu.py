@@ -51,7 +51,7 @@ def request(**fields: Any) -> bench.SignRequest:
 
 async def written(pad: StuPad, emulator: StuEmulator, **fields: Any) -> tuple[list[PenSample], list[Any]]:
     """What came out, and what went in."""
-    signing = asyncio.create_task(emulator.sign(request(**fields)))
+    signing = asyncio.create_task(emulator.sign(bench.SignRequest(device_id="pad", speed=0, **fields)))
     found: list[PenSample] = []
 
     async def hear() -> None:

@@ -39,8 +39,8 @@ class Hand:
         self, ink: Ink, *, speed: float = 1.0, stop_after: int = 0, room: Callable[[], int] = lambda: 1
     ) -> Ink:
         """What was written, when the pen is lifted. `speed` 0 is as fast as `room` (samples that the link takes now)
-        allows; where it takes none for PATIENCE seconds nobody listens, and what does not fit is lost. The pen is lifted
-        after `stop_after` points, and when `lift` is called.
+        allows; where it takes none for PATIENCE seconds nobody listens, and what does not fit is lost. The pen is
+        lifted after `stop_after` points, and when `lift` is called.
         """
         async with self._lock:
             self._gone = self._unheard = False

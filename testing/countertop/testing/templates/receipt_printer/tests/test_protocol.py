@@ -11,7 +11,7 @@ from countertop.sdk.receipt import Bitmap, lay_out
 from countertop.sdk.receipt.ir import Layout, PictureItem
 from countertop.v1 import error_pb2
 from countertop.v1.receipt_pb2 import Block, Receipt
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acme.emulator.paper import graphic, text_line
@@ -62,6 +62,7 @@ def test_answers_of_any_bytes_are_understood_or_refused(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=80))
+@example(bytes(11) + b"\x01\x1c")  # a character that cannot be drawn
 def test_the_device_prints_or_refuses_any_line(data: bytes) -> None:
     with suppress(ValueError, struct.error):
         text_line(data)

@@ -122,7 +122,8 @@ def _write(draw: Any, left: int, style: int, width: int, tall: int, text: str) -
             draw.rectangle(box, fill=0)
             ink = 1
         font = load_font(height * min(width, tall) - 2)
-        draw.text((left, 0), character, fill=ink, font=font, stroke_width=1 if style & BOLD else 0)
+        shown = character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"  # a font cannot draw the others
+        draw.text((left, 0), shown, fill=ink, font=font, stroke_width=1 if style & BOLD else 0)
         if style & UNDERLINE:
             draw.line((left, box[3], right, box[3]), fill=ink, width=2)
         left = right
