@@ -8,7 +8,7 @@ from google.protobuf import any_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-__all__ = ["holds_marked"]
+__all__ = ["holds_marked", "strip"]
 
 
 def holds_marked(message: Message) -> bool:
@@ -19,6 +19,19 @@ def holds_marked(message: Message) -> bool:
         field.GetOptions().debug_redact or any(map(holds_marked, _messages(field, value)))
         for field, value in message.ListFields()
     )
+
+
+def strip(message: Message) -> None:
+    """Take out what is marked, at any depth, and what is packed (`Any`)."""
+    if isinstance(message, any_pb2.Any):
+        message.Clear()
+        return
+    for field, value in message.ListFields():
+        if field.GetOptions().debug_redact:
+            message.ClearField(field.name)
+        else:
+            for item in _messages(field, value):
+                strip(item)
 
 
 def _messages(field: FieldDescriptor, value: Any) -> list[Message]:

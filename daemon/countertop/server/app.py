@@ -17,8 +17,9 @@ from countertop.sdk.vendor import check_vendor_commands
 from countertop.server.claims import ClaimPolicy
 from countertop.server.config import Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
-from countertop.server.doors.grpc_door import GrpcDoor
+from countertop.server.doors.grpc_door import GrpcDoor, unproven
 from countertop.server.emulation import start_emulators, stop_emulators
+from countertop.server.gate import Everything, Gate, Nowhere
 from countertop.server.hotplug import HotPlug, id_basis
 from countertop.server.journal.journal import Journal
 from countertop.server.logs import logs_to
@@ -104,7 +105,7 @@ class Daemon:
         for service in services:
             self.terminal.verbs.update({verb.name: verb for verb in service.verbs.values()})
         self.terminal.restore()
-        self._door = GrpcDoor(services)
+        self._door = GrpcDoor(Gate(self.terminal, services, Everything(), Nowhere()), unproven)
         for address in self.config.listen.addresses:
             self._door.listen(address)
         await self._door.start()

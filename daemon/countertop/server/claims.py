@@ -185,6 +185,24 @@ class ClaimBoard:
         """Give a claim back. Raises CountertopError(CLAIM_LOST)."""
         self._finish(self._of_token(token), CLAIM_STATE_ENDED)
 
+    def revoke(self, claim_id: str) -> None:
+        """Take a claim from its holder without asking, or end its wait. Raises CountertopError(CLAIM_NOT_FOUND)."""
+        claim = self._claims.get(claim_id)
+        if claim is None:
+            raise CountertopError(error_pb2.REASON_CLAIM_NOT_FOUND, f"No claim {claim_id!r} stands or waits.")
+        state = CLAIM_STATE_REVOKED if claim.state in _HOLDING else CLAIM_STATE_ENDED
+        self._finish(claim, state, error_pb2.REASON_CLAIM_LOST, "The claim was revoked by a supervisor.")
+
+    def devices(self, claim_id: str) -> list[str]:
+        """The devices of a claim that stands or waits; none of an unknown one."""
+        claim = self._claims.get(claim_id)
+        return list(claim.info.device_ids) if claim is not None else []
+
+    def holds(self, device_id: str, token: str) -> bool:
+        """The token is that of a granted claim on the device."""
+        claim = self._tokens.get(token)
+        return claim is not None and claim.state in _HOLDING and device_id in claim.devices
+
     def check(self, device_id: str, token: str) -> int:
         """The fence under which a call may use a device; 0 for an unclaimed one.
 

@@ -67,7 +67,7 @@ class OperationRecord:
         self.verb = verb
         self.operation = operation
         self.request: Any = None
-        self.caller = CALLER.get()
+        self.caller = CALLER.get().turn
         self.claim_token = ""
         self.committed = False
         self.evidence: dict[str, Any] = {}
@@ -148,7 +148,7 @@ class OperationRecord:
     def take_up(self, request: Any) -> None:
         """Give a restored operation the request that its client sent again."""
         self.request, self.claim_token = request, request.options.claim_token
-        self.caller = CALLER.get()
+        self.caller = CALLER.get().turn
         self.timeout = _seconds(request.options, "timeout", self.verb.default_timeout, least=0.1)
         self.queue_timeout = max(0.0, self.queue_until - time.time())
 
@@ -370,6 +370,13 @@ class OperationStore:
     def __reversed__(self) -> Iterator[OperationRecord]:
         """From the newest to the oldest."""
         return reversed(self._records.values())
+
+    def device_of(self, operation_id: str) -> str:
+        """The device that a known operation is of; empty for an unknown one."""
+        try:
+            return self.get(operation_id).operation.device_id
+        except CountertopError:
+            return ""
 
     def get(self, operation_id: str) -> OperationRecord:
         """Raises CountertopError(OPERATION_NOT_FOUND)."""

@@ -9,25 +9,25 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from countertop.sdk.errors import CountertopError
-from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, check
-from countertop.server.caller import CALLER, CALLER_KEY
+from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES
+from countertop.server.caller import CALLER_KEY, Caller
 from countertop.server.doors.standard import StandardServices
-from countertop.server.faults import status_of, status_of_failure
-from countertop.server.services.base import Method, Service
+from countertop.server.gate import Call, Gate, Refused
 
-__all__ = ["GrpcDoor"]
+__all__ = ["GrpcDoor", "Who", "unproven"]
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Who = Callable[[Context], Caller]
+"""Finds out who calls. Raises Refused."""
 
 _RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
 """More than a request may have, so that one that is too large is told which field makes it so."""
@@ -47,7 +47,7 @@ _OPTIONS = (
 )
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], status: status_pb2.Status) -> None:
+async def _abort(context: Context, status: status_pb2.Status) -> None:
     await context.abort(
         _STATUS_CODES[status.code],
         status.message,
@@ -55,73 +55,49 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], status: status_pb2
     )
 
 
-def _unary(method: Method) -> Any:
-    async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-        CALLER.set(_caller(context))
+def _unary(gate: Gate, call: Call, who: Who) -> Any:
+    async def handle(request: Message, context: Context) -> Message:
         try:
-            check(request)
-            response: Message = await method(request)  # type: ignore[misc]
-        except CountertopError as error:
-            await _abort(context, status_of(error, getattr(request, "device_id", "")))
+            return await gate.unary(call, request, who(context))
+        except Refused as refused:
+            await _abort(context, refused.status)
             raise
-        return response
 
     return handle
 
 
-def _stream(method: Method) -> Any:
-    async def handle(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-        def begin() -> Any:
-            check(request)
-            return method(request)
-
-        async with aclosing(_responses(begin, context, getattr(request, "device_id", ""))) as responses:
-            async for response in responses:
-                yield response
+def _stream(gate: Gate, call: Call, who: Who) -> Any:
+    async def handle(request: Message, context: Context) -> AsyncIterator[Message | bytes]:
+        async with aclosing(gate.stream(call, request, who(context))) as answers:
+            try:
+                async for answer in answers:
+                    yield answer
+            except Refused as refused:
+                await _abort(context, refused.status)
 
     return handle
 
 
-def _exchange(method: Method) -> Any:
-    async def handle(
-        requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[Message]:
-        async def checked() -> AsyncIterator[Message]:
+def _exchange(gate: Gate, call: Call, who: Who) -> Any:
+    stream = _stream(gate, call, who)
+
+    async def handle(requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message | bytes]:
+        async def patient() -> AsyncIterator[Message]:
             async for request in requests:
-                check(request)
                 yield request
             await asyncio.sleep(BROKEN_SECONDS)
 
-        async with aclosing(_responses(lambda: method(checked()), context, "")) as responses:
-            async for response in responses:
-                yield response
+        async with aclosing(stream(patient(), context)) as answers:
+            async for answer in answers:
+                yield answer
 
     return handle
 
 
-async def _responses(
-    begin: Callable[[], Any], context: grpc.aio.ServicerContext[Any, Any], device_id: str
-) -> AsyncGenerator[Message, None]:
-    """What a streaming method answers; it ends with the status of its error, or of its operation's failure."""
-    operation = None
-    CALLER.set(_caller(context))
-    try:
-        async with aclosing(begin()) as updates:
-            async for update in updates:
-                operation = getattr(update, "operation", None)
-                yield update
-    except CountertopError as error:
-        await _abort(context, status_of(error, device_id))
-    if operation is not None and operation.HasField("failure"):
-        await _abort(context, status_of_failure(operation.failure))
-
-
-def _caller(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Who calls: as the client names itself, else by its connection."""
-    for key, value in context.invocation_metadata() or ():
-        if key == CALLER_KEY:
-            return str(value)[:64]
-    return str(context.peer())
+def unproven(context: Context) -> Caller:
+    """A caller that is believed to be who owns the daemon."""
+    name = next((str(value)[:64] for key, value in context.invocation_metadata() or () if key == CALLER_KEY), "")
+    return Caller("inside", "owner", str(context.peer()), frozenset({"admin"}), name)
 
 
 def _serialise(response: Message | bytes) -> bytes:
@@ -129,7 +105,7 @@ def _serialise(response: Message | bytes) -> bytes:
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 
-_SHAPES: dict[tuple[bool, bool], tuple[Any, Callable[[Method], Any]]] = {
+_SHAPES: dict[tuple[bool, bool], tuple[Any, Callable[[Gate, Call, Who], Any]]] = {
     (False, False): (grpc.unary_unary_rpc_method_handler, _unary),
     (False, True): (grpc.unary_stream_rpc_method_handler, _stream),
     (True, True): (grpc.stream_stream_rpc_method_handler, _exchange),
@@ -137,13 +113,10 @@ _SHAPES: dict[tuple[bool, bool], tuple[Any, Callable[[Method], Any]]] = {
 """How a method is bound, by whether the client and the server stream."""
 
 
-def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
-    implementation = service.method(method)
-    make, wrap = _SHAPES[method.client_streaming, method.server_streaming]
+def _handler(gate: Gate, call: Call, who: Who) -> grpc.RpcMethodHandler[Any, Any]:
+    make, wrap = _SHAPES[call.descriptor.client_streaming, call.descriptor.server_streaming]
     handler: grpc.RpcMethodHandler[Any, Any] = make(
-        wrap(implementation),
-        request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
-        response_serializer=_serialise,
+        wrap(gate, call, who), request_deserializer=call.input.FromString, response_serializer=_serialise
     )
     return handler
 
@@ -151,14 +124,15 @@ def _handler(service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandle
 class GrpcDoor:
     """A grpc.aio server on unix sockets and TCP addresses."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(self, gate: Gate, who: Who) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._sockets: list[Path] = []
-        for service in services:
-            handlers = {method.name: _handler(service, method) for method in service.descriptor.methods}
-            generic = grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
-            self._server.add_generic_rpc_handlers((generic,))
-        self._standard = StandardServices([service.descriptor.full_name for service in services])
+        names = [service.descriptor.full_name for service in gate.services]
+        for name in names:
+            calls = [call for call in gate.calls.values() if call.descriptor.containing_service.full_name == name]
+            handlers = {call.descriptor.name: _handler(gate, call, who) for call in calls}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        self._standard = StandardServices(names)
         self._server.add_generic_rpc_handlers((self._standard,))
         self.addresses: list[str] = []
 

@@ -53,3 +53,8 @@ class Claims(Service):
     async def list_claims(self, request: claim_pb2.ListClaimsRequest) -> claim_pb2.ListClaimsResponse:
         """Those that stand or wait."""
         return claim_pb2.ListClaimsResponse(claims=self.terminal.claims.standing())
+
+    async def revoke_claim(self, request: claim_pb2.RevokeClaimRequest) -> claim_pb2.RevokeClaimResponse:
+        """Take it from its holder."""
+        self.terminal.claims.revoke(request.claim_id)
+        return claim_pb2.RevokeClaimResponse()

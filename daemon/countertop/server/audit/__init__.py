@@ -1,0 +1,1 @@
+"""The audit: a chain of records that shows when somebody changed it."""
