@@ -5,7 +5,6 @@ A door turns bytes into a request and finds out who calls; everything else is do
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -34,7 +33,8 @@ __all__ = ["Auditor", "Call", "Decider", "Decision", "Everything", "Gate", "Nowh
 MAX_CALLS = 128
 """Calls that one caller may have under way at once."""
 
-log = logging.getLogger("countertop.gate")
+_OPERATIONS = ("operation_id", "issue_operation_id")
+"""Fields that name an operation, and by it a device."""
 
 
 class Refused(Exception):
@@ -186,8 +186,14 @@ class Gate:
         self._auditor.record("refused", caller, method=method, outcome="REFUSED", why=why)
 
     async def _each(self, passage: _Passage, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        """The first message says what the call concerns; a later one that names a device is decided on anew."""
+        first = True
         async for request in requests:
-            self._open(passage, request)
+            if first or self._concerned(request).devices:
+                self._open(passage, request)
+            else:
+                check(request)
+            first = False
             yield request
 
     def _open(self, passage: _Passage, request: Message) -> None:
@@ -220,10 +226,13 @@ class Gate:
         if "claim_id" in fields:
             devices += self._terminal.claims.devices(request.claim_id)
         opened = Opened()
-        if "operation_id" in fields and request.operation_id:
-            opened.operation_id = request.operation_id
-            found = self._terminal.operations.device_of(request.operation_id)
-            devices += [found] if found else []
+        for name in _OPERATIONS:
+            if name in fields and (operation_id := getattr(request, name)):
+                opened.operation_id = operation_id
+                found = self._terminal.operations.device_of(operation_id)
+                devices += [found] if found else []
+        if "claim_token" in fields:
+            opened.token = request.claim_token
         if "options" in fields:
             opened.token = getattr(request.options, "claim_token", "")
             opened.operation_id = opened.operation_id or getattr(request.options, "operation_id", "")
