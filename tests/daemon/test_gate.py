@@ -201,7 +201,7 @@ async def test_each_message_of_a_stream_is_decided_on(gate: SimpleNamespace) -> 
 
     async def requests() -> AsyncIterator[Message]:
         yield card_printer_pb2.ExchangeApdusRequest(device_id="printer")
-        yield card_printer_pb2.ExchangeApdusRequest(command=card_printer_pb2.ChipCommand(apdu=b"0"))
+        yield card_printer_pb2.ExchangeApdusRequest(command=card_printer_pb2.ChipCommand(command=b"0"))
 
     with pytest.raises(Refused):
         _ = [answer async for answer in gate.gate.stream(call, requests(), TELLER)]
