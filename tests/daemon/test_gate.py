@@ -212,6 +212,7 @@ async def test_each_message_of_a_stream_is_decided_on(gate: SimpleNamespace) -> 
 async def test_a_defect_ends_its_call_alone(gate: SimpleNamespace) -> None:
     call = gate.gate.calls[DEVICES + "ListDevices"]
     call.run = None
-    with pytest.raises(TypeError):
+    with pytest.raises(Refused) as refused:
         await gate.gate.unary(call, device_pb2.ListDevicesRequest(), TELLER)
+    assert reason(refused.value) == "INTERNAL"
     assert not gate.gate._under_way

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from countertop.sdk import BadVendorCommands, CountertopError, DeviceFault, InvalidRequest, VendorCommand, parse_link
 from countertop.sdk import vendor_result as packed_result
 from countertop.sdk.device import Options
-from countertop.sdk.marks import holds_marked
+from countertop.sdk.marks import MASK, holds_marked, masked
 from countertop.sdk.vendor import check_vendor_commands, list_vendor_commands
 from countertop.sdk.vendor_call import parse_command
-from countertop.server.redact import MASK, holds_customer_data, redacted
+from countertop.server.redact import holds_customer_data
 from countertop.v1 import device_pb2, error_pb2, id_reader_pb2, identity_pb2, image_pb2, options_pb2, vendor_pb2
 
 
@@ -276,9 +276,9 @@ def test_a_result_is_kept_by_the_journal_unless_it_holds_what_the_vendor_marks(v
     assert (plain.plain, marked.plain) == (True, False)
     assert (holds_customer_data(plain), holds_customer_data(marked)) == (False, True)
     for result in (plain, marked):
-        assert redacted(result)["message"] == MASK  # the daemon's log cannot know
+        assert masked(result)["message"] == MASK  # the daemon's log cannot know
     request = vendor_pb2.CallRequest(device_id="pad", command=vendor.packed(vendor.SetLightRequest()))
-    assert redacted(request) == {"device_id": "pad", "command": MASK}
+    assert masked(request) == {"device_id": "pad", "command": MASK}
 
 
 def test_marks_are_found_at_any_depth_and_behind_what_is_packed():

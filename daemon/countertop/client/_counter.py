@@ -175,6 +175,14 @@ class Counter:
         """Claims that stand or wait."""
         return list((await self._connection.ask(claim_pb2.ListClaimsRequest())).claims)
 
+    async def revoke_claim(self, claim_id: str, reason: str, by: str = "") -> None:
+        """Take the devices from a claim's holder without asking, or end a claim that waits; for supervisors.
+
+        `claim_id` is from `claims`; `reason` (1 to 256 characters) and `by` (at most 64), a staff number, go into the
+        audit: no customer data. Raises CountertopError (CLAIM_NOT_FOUND, PERMISSION_DENIED), InvalidRequest.
+        """
+        await self._connection.ask(claim_pb2.RevokeClaimRequest(claim_id=claim_id, reason=reason, by=by))
+
     async def set_maintenance(
         self, device_id: str, maintenance: bool, reason: str = "", drain: float | None = None
     ) -> Device:

@@ -464,6 +464,7 @@ class Counter(_Blocking[_counter.Counter]):
         return Claim(self._loop, self._loop.run(make()))
 
     claims = _waiting(_counter.Counter.claims)
+    revoke_claim = _waiting(_counter.Counter.revoke_claim)
     terminal = _waiting(_counter.Counter.terminal)
     devices = _waiting(_counter.Counter.devices)
     units = _waiting(_counter.Counter.units)

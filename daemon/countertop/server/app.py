@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from countertop.sdk.links import parse_link
+from countertop.sdk.marks import safe
 from countertop.sdk.plugins import Emulator
 from countertop.sdk.vendor import check_vendor_commands
+from countertop.server.access.tokens import TokenStore
 from countertop.server.claims import ClaimPolicy
-from countertop.server.config import Config, ConfigError, DeviceConfig
+from countertop.server.config import BrowserConfig, Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
 from countertop.server.doors.grpc_door import GrpcDoor, unproven
 from countertop.server.emulation import start_emulators, stop_emulators
 from countertop.server.gate import Everything, Gate, Nowhere
 from countertop.server.hotplug import HotPlug, id_basis
 from countertop.server.journal.journal import Journal
+from countertop.server.log_safety import loop_failed
 from countertop.server.logs import logs_to
 from countertop.server.plugins import Plugins
 from countertop.server.runner import DeviceRunner, RunnerHooks
@@ -44,9 +49,11 @@ from countertop.v1.device_pb2 import Device
 if TYPE_CHECKING:
     from countertop.sdk.device import Device as Driver
     from countertop.sdk.device import Surroundings
+    from countertop.server.doors.browser.server import BrowserDoor
 
 __all__ = ["STOP_SECONDS", "Daemon", "serve"]
 
+CONSOLE_ADDRESS = "127.0.0.1:7480"
 STOP_SECONDS = 10.0
 """How much longer than its drain time the daemon may take to stop."""
 
@@ -65,6 +72,8 @@ class Daemon:
         self._terminal: Terminal | None = None
         self._emulators: dict[str, Emulator] = {}
         self._door: GrpcDoor | None = None
+        self._browser: BrowserDoor | None = None
+        self._tokens = TokenStore(Path(config.terminal.state_dir))
         self._hotplug = HotPlug(())
         self._key = SigningKey(Path(config.terminal.state_dir))
 
@@ -78,6 +87,11 @@ class Daemon:
     def addresses(self) -> list[str]:
         """Where it listens: `unix:/PATH`, `HOST:PORT`."""
         return self._door.addresses if self._door is not None else []
+
+    @property
+    def browser(self) -> BrowserDoor | None:
+        """The door for web pages, where one is configured."""
+        return self._browser
 
     async def __aenter__(self) -> Daemon:
         try:
@@ -105,10 +119,16 @@ class Daemon:
         for service in services:
             self.terminal.verbs.update({verb.name: verb for verb in service.verbs.values()})
         self.terminal.restore()
-        self._door = GrpcDoor(Gate(self.terminal, services, Everything(), Nowhere()), unproven)
+        gate = Gate(self.terminal, services, Everything(), Nowhere())
+        self._door = GrpcDoor(gate, unproven)
         for address in self.config.listen.addresses:
             self._door.listen(address)
+        if self.config.browser.address:
+            self._browser = self._browser_door(gate)
+            self._browser.listen()
         await self._door.start()
+        if self._browser is not None:
+            await self._browser.start()
         if not self.terminal.emulated.is_set():
             await self._start_emulators()
         self._hotplug = HotPlug(self.terminal.runners.values())
@@ -116,6 +136,14 @@ class Daemon:
         for runner in self.terminal.runners.values():
             if runner.view.device.admin_state != device_pb2.ADMIN_STATE_DISABLED:  # maintenance ends without a restart
                 runner.start()
+
+    def _browser_door(self, gate: Gate) -> BrowserDoor:
+        try:
+            from countertop.server.doors.browser.server import BrowserDoor
+        except ImportError as error:
+            problem = f"browser: the package {error.name!r} is missing; install it with: pip install 'countertop[web]'"
+            raise ConfigError("the configuration", [problem]) from error
+        return BrowserDoor(gate, self.config.browser, self._tokens)
 
     async def _start_emulators(self) -> None:
         self._emulators = await start_emulators(self.config.devices, self.plugins)
@@ -201,6 +229,8 @@ class Daemon:
         try:
             async with asyncio.timeout(drain + STOP_SECONDS):
                 await self.terminal.stop(drain)
+                if self._browser is not None:
+                    await self._browser.stop()
                 if self._door is not None:
                     await self._door.stop(1.0)
         except TimeoutError:
@@ -225,8 +255,16 @@ def serve(
     *plugins: ModuleType,
     json_logs: bool = False,
     state_dir: Path | None = None,
+    console: bool = False,
+    browser: str = "",
+    on_console: Callable[[str], None] = print,
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
+    """Run the daemon until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start.
+
+    `console` serves the web console, `browser` is the address for web pages; `on_console` is told the console's
+    address, in which there is a token.
+    """
+    _leave_no_core()
     try:
         with logs_to(json=json_logs):
             found = Plugins(*plugins)
@@ -235,11 +273,30 @@ def serve(
                 config.listen.addresses = listen
             if state_dir is not None:
                 config.terminal.state_dir = str(state_dir.absolute())
-            asyncio.run(_serve(Daemon(config, plugins=found), emulated=config_path is None))
+            _set_browser(config.browser, browser, console=console)
+            asyncio.run(_serve(Daemon(config, plugins=found), on_console, emulated=config_path is None))
     except (ConfigError, OSError, ValueError) as error:
         print(f"countertop: {error}", file=sys.stderr)
         return 1
+    except Exception as error:  # its traceback would show its text
+        print(f"countertop: the daemon failed: {safe(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _leave_no_core() -> None:
+    """The memory of a process that dies holds customer data, of its drivers' processes as well: none is dumped."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _set_browser(config: BrowserConfig, address: str, *, console: bool) -> None:
+    """Raises ValueError for an address beyond loopback without a certificate."""
+    config.console = config.console or console
+    config.address = address or config.address or (CONSOLE_ADDRESS if console else "")
+    if address:
+        from countertop.server.config_file import check_browser_address
+
+        check_browser_address(address, certified=bool(config.certificate))
 
 
 def _configuration(path: Path | None, plugins: Plugins) -> Config:
@@ -250,9 +307,10 @@ def _configuration(path: Path | None, plugins: Plugins) -> Config:
     return load_config(path, plugins)
 
 
-async def _serve(daemon: Daemon, *, emulated: bool) -> None:
+async def _serve(daemon: Daemon, on_console: Callable[[str], None], *, emulated: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(loop_failed)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with daemon:
@@ -260,5 +318,9 @@ async def _serve(daemon: Daemon, *, emulated: bool) -> None:
         if emulated:
             log.info("no configuration: serving the emulated terminal")
         log.info("listening on %s", ", ".join(daemon.addresses))
+        if daemon.browser is not None:
+            log.info("serving web pages on %s", daemon.browser.url)
+            if daemon.config.browser.console:
+                on_console(daemon.browser.console_url())
         await stop.wait()
         log.info("stopping")

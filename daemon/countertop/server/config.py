@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 __all__ = [
+    "AccessConfig",
     "AnalysisConfig",
+    "BrowserConfig",
     "ClaimConfig",
     "Config",
     "ConfigError",
     "DeviceConfig",
+    "GrantConfig",
     "ListenConfig",
+    "RoleConfig",
     "TerminalConfig",
     "default_socket",
     "default_state_dir",
@@ -79,6 +83,24 @@ class ListenConfig:
 
 
 @dataclass(slots=True)
+class BrowserConfig:
+    """`[browser]`: the door for web pages; there is none without an address."""
+
+    address: str = ""
+    """HOST:PORT, port 0 for a free one; beyond loopback only with a certificate."""
+    hosts: list[str] = field(default_factory=lambda: ["127.0.0.1", "localhost", "[::1]"])
+    """Names that it answers to, without ports."""
+    origins: list[str] = field(default_factory=list)
+    """Pages that may call: `https://teller.bank.example`."""
+    console: bool = False
+    """Serve the web console at `/`."""
+    certificate: str = ""
+    """PEM file of the server's certificate, with the chain."""
+    key: str = ""
+    """PEM file of its key."""
+
+
+@dataclass(slots=True)
 class DeviceConfig:
     """`[[devices]]`: a driver with the link to a real device, or an emulator."""
 
@@ -128,6 +150,52 @@ class AnalysisConfig:
 
 
 @dataclass(slots=True)
+class RoleConfig:
+    """`[roles.NAME]`: what a role may do; beside the built-in roles, or instead of one of the same name."""
+
+    allow: list[str] = field(default_factory=list)
+    """Patterns of methods: `ReceiptPrinterService.*`."""
+    deny: list[str] = field(default_factory=list)
+    """Patterns of methods that `allow` does not mean."""
+    devices: list[str] = field(default_factory=lambda: ["*"])
+    """Patterns of devices' ids."""
+    kinds: list[str] = field(default_factory=list)
+    """Kinds of devices, `ID_READER`; empty for all."""
+    claim: Literal["any", "held"] = "any"
+    """"held": device verbs only with the token of a claim on the device."""
+    customer_data: bool = False
+    """Answers may hold what identifies a person."""
+
+
+@dataclass(slots=True)
+class GrantConfig:
+    """`[[grants]]`: who gets which roles. Everything that is named must match."""
+
+    door: Literal["unix", "tls"]
+    roles: list[str]
+    user: str = ""
+    """Door unix: a user's name, or `uid` its number."""
+    uid: int | None = None
+    group: str = ""
+    """Door unix: a group's name, or `gid` its number; as the user's own group or one that it is a member of."""
+    gid: int | None = None
+    spiffe: str = ""
+    """Door tls: pattern of the certificate's SPIFFE URI, in which `*` does not cross a slash."""
+    subject: str = ""
+    """Door tls: parts that the certificate's subject must have: `OU=tellers,O=Bank`; `*` stands for any letters."""
+
+
+@dataclass(slots=True)
+class AccessConfig:
+    """`[access]`: roles of callers that no grant names; empty for none."""
+
+    owner: str = "admin"
+    """Of root and of the daemon's own user, on a unix socket."""
+    loopback: str = ""
+    """Of whoever calls on loopback TCP without a token."""
+
+
+@dataclass(slots=True)
 class Config:
     """A whole configuration."""
 
@@ -135,6 +203,10 @@ class Config:
     listen: ListenConfig = field(default_factory=ListenConfig)
     claims: ClaimConfig = field(default_factory=ClaimConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    browser: BrowserConfig = field(default_factory=BrowserConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)
+    roles: dict[str, RoleConfig] = field(default_factory=dict)
+    grants: list[GrantConfig] = field(default_factory=list)
     devices: list[DeviceConfig] = field(default_factory=list)
     serve_first: ClassVar[bool] = False
     """Answer before the emulators are there, since nothing in their options can be wrong."""

@@ -11,13 +11,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from countertop.sdk.links import parse_link
+from countertop.server.access.checks import access_problems
 from countertop.server.config import (
+    AccessConfig,
     AnalysisConfig,
+    BrowserConfig,
     ClaimConfig,
     Config,
     ConfigError,
     DeviceConfig,
+    GrantConfig,
     ListenConfig,
+    RoleConfig,
     TerminalConfig,
 )
 from countertop.server.plugins import Plugins
@@ -25,7 +30,8 @@ from countertop.server.plugins import Plugins
 __all__ = ["check_addresses", "load_config"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-_ADDRESS = re.compile(r"unix:/.{1,100}|(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}")
+_LOOPBACK = re.compile(r"(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}")
+_ADDRESS = re.compile(rf"unix:/.{{1,100}}|{_LOOPBACK.pattern}")
 
 
 def check_addresses(addresses: list[str]) -> list[str]:
@@ -34,6 +40,14 @@ def check_addresses(addresses: list[str]) -> list[str]:
         if not _ADDRESS.fullmatch(address):
             raise ValueError(f"expected unix:/PATH or a loopback HOST:PORT, got {address!r}")
     return addresses
+
+
+def check_browser_address(address: str, *, certified: bool) -> None:
+    """Raises ValueError for an address beyond loopback without a certificate."""
+    if not certified and not _LOOPBACK.fullmatch(address):
+        raise ValueError(
+            f"expected a certificate and a key beside {address!r}: beyond loopback pages are served with TLS only"
+        )
 
 
 class _Strict(BaseModel):
@@ -68,6 +82,22 @@ class _Analysis(_Strict):
     options: dict[str, Any] = {}
 
 
+class _Browser(_Strict):
+    address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
+    hosts: Annotated[list[Annotated[str, Field(pattern=r"^(\[[0-9a-f:]+\]|[a-z0-9.-]+)$")]], Field(min_length=1)] = []
+    origins: list[Annotated[str, Field(pattern=r"^https?://[a-z0-9.\-]+(:\d{1,5})?$")]] = []
+    console: bool = False
+    certificate: str = ""
+    key: str = ""
+
+    @model_validator(mode="after")
+    def _safe(self) -> _Browser:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("expected a certificate and a key, or neither")
+        check_browser_address(self.address, certified=bool(self.certificate))
+        return self
+
+
 class _Device(_Strict):
     id: Id
     driver: str = ""
@@ -95,11 +125,40 @@ class _Device(_Strict):
         return self
 
 
+class _Role(_Strict):
+    allow: Annotated[list[str], Field(min_length=1)]
+    deny: list[str] = []
+    devices: Annotated[list[str], Field(min_length=1)] = []
+    kinds: list[str] = []
+    claim: Literal["any", "held"] = "any"
+    customer_data: bool = False
+
+
+class _Grant(_Strict):
+    door: Literal["unix", "tls"]
+    roles: Annotated[list[str], Field(min_length=1)]
+    user: str = ""
+    uid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
+    group: str = ""
+    gid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
+    spiffe: Annotated[str, Field(pattern=r"^(spiffe://.+)?$")] = ""
+    subject: Annotated[str, Field(pattern=r"^([^=,+]+=[^=,+]+([,+][^=,+]+=[^=,+]+)*)?$")] = ""
+
+
+class _Access(_Strict):
+    owner: str = ""
+    loopback: str = ""
+
+
 class _File(_Strict):
     terminal: _Terminal = Field(default_factory=_Terminal)
     listen: _Listen = Field(default_factory=_Listen)
     claims: _Claims = Field(default_factory=_Claims)
     analysis: _Analysis = Field(default_factory=_Analysis)
+    browser: _Browser | None = None
+    access: _Access = Field(default_factory=_Access)
+    roles: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")], _Role] = {}
+    grants: list[_Grant] = []
     devices: Annotated[list[_Device], Field(max_length=64)] = []
 
     @model_validator(mode="after")
@@ -119,6 +178,10 @@ for _model, _plain in (
     (_Listen, ListenConfig),
     (_Claims, ClaimConfig),
     (_Analysis, AnalysisConfig),
+    (_Browser, BrowserConfig),
+    (_Role, RoleConfig),
+    (_Grant, GrantConfig),
+    (_Access, AccessConfig),
     (_Device, DeviceConfig),
     (_File, Config),
 ):
@@ -137,8 +200,8 @@ def load_config(path: Path, plugins: Plugins) -> Config:
     try:
         file = _File.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(str(path), _places(error, text) + _plugin_problems(raw, plugins)) from error
-    problems = _plugin_problems(raw, plugins)
+        raise ConfigError(str(path), _places(error, text) + _other_problems(raw, text, plugins)) from error
+    problems = _other_problems(raw, text, plugins)
     if problems:
         raise ConfigError(str(path), problems)
     return Config(
@@ -146,8 +209,18 @@ def load_config(path: Path, plugins: Plugins) -> Config:
         listen=ListenConfig(**file.listen.given()),
         claims=ClaimConfig(**file.claims.given()),
         analysis=AnalysisConfig(**file.analysis.given()),
+        browser=BrowserConfig(**file.browser.given()) if file.browser else BrowserConfig(),
+        access=AccessConfig(**file.access.given()),
+        roles={name: RoleConfig(**role.given()) for name, role in file.roles.items()},
+        grants=[GrantConfig(**grant.given()) for grant in file.grants],
         devices=[DeviceConfig(**device.given()) for device in file.devices],
     )
+
+
+def _other_problems(raw: dict[str, Any], text: str, plugins: Plugins) -> list[str]:
+    """Mistakes that one table alone does not show: of roles and grants, and those that only the plugins can tell."""
+    problems = [_placed(text, place, message) for place, message in access_problems(raw)]
+    return problems + _plugin_problems(raw, plugins)
 
 
 def _plugin_problems(raw: dict[str, Any], plugins: Plugins) -> list[str]:
@@ -192,14 +265,17 @@ def _device_problems(device: dict[str, Any], plugins: Plugins) -> list[str]:
 
 
 def _places(error: ValidationError, text: str) -> list[str]:
-    lines = []
-    for item in error.errors(include_url=False, include_input=False):
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-        message = item["msg"].removeprefix("Value error, ")
-        line = _line_of(text, item["loc"])
-        where = f"line {line}, " if line else ""
-        lines.append(f"{where}{place}: {message}" if place else f"{where}{message}")
-    return lines
+    return [
+        _placed(text, item["loc"], item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _placed(text: str, location: tuple[int | str, ...], message: str) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    line = _line_of(text, location)
+    where = f"line {line}, " if line else ""
+    return f"{where}{place}: {message}" if place else f"{where}{message}"
 
 
 def _line_of(text: str, location: tuple[int | str, ...]) -> int:
@@ -212,6 +288,9 @@ def _line_of(text: str, location: tuple[int | str, ...]) -> int:
             found = [number for number, line in enumerate(lines) if line.strip() == header]
             at = found[part] if part < len(found) else at
         else:
-            pattern = re.compile(rf"\s*(\[{re.escape(part)}\]|{re.escape(part)}\s*=)")
-            at = next((number for number in range(at, len(lines)) if pattern.match(lines[number])), at)
+            path = ".".join(str(item) for item in location[: index + 1])
+            head, key = re.compile(rf"\s*\[{re.escape(path)}\]"), re.compile(rf"\s*{re.escape(part)}\s*=")
+            rest = range(at, len(lines))
+            table = next((number for number in rest if head.match(lines[number])), at)
+            at = table if table != at or not index else next((n for n in rest if key.match(lines[n])), at)
     return at + 1 if text and at else 0

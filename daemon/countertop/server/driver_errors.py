@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from countertop.sdk.errors import CountertopError, DeviceFault
+from countertop.sdk.marks import safe
 from countertop.v1 import error_pb2
 from countertop.v1.error_pb2 import Failure
 
@@ -36,11 +37,7 @@ def as_ours(device_id: str, error: BaseException, step: str) -> CountertopError:
         return error
     if isinstance(error, TimeoutError):
         return DeviceFault(error_pb2.REASON_NO_ANSWER, step=step)
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "?"
-    log.error("driver of %s failed in %s: %s at %s", device_id, step, type(error).__name__, place)
+    log.error("driver of %s failed in %s: %s", device_id, step, safe(error))
     return DeviceFault(
         error_pb2.REASON_DRIVER_FAILED,
         f"The driver of {device_id} failed in {step} ({type(error).__name__}).",

@@ -5,6 +5,9 @@ A door turns bytes into a request and finds out who calls; everything else is do
 
 from __future__ import annotations
 
+import logging
+import re
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -17,6 +20,8 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from countertop.sdk.errors import CountertopError
+from countertop.sdk.marks import safe
+from countertop.server.access.roles import Decision
 from countertop.server.bounds import check
 from countertop.server.caller import CALLER, Caller
 from countertop.server.faults import status_of, status_of_failure
@@ -33,8 +38,13 @@ __all__ = ["Auditor", "Call", "Decider", "Decision", "Everything", "Gate", "Nowh
 MAX_CALLS = 128
 """Calls that one caller may have under way at once."""
 
+MAX_REFUSALS = 20
+"""Refusals of doors that are written down in a second."""
 _OPERATIONS = ("operation_id", "issue_operation_id")
 """Fields that name an operation, and by it a device."""
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{0,64}")
+log = logging.getLogger("countertop.gate")
 
 
 class Refused(Exception):
@@ -43,17 +53,6 @@ class Refused(Exception):
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(f"{status.code}")
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the roles say of one call."""
-
-    allowed: bool
-    customer_data: bool = True
-    """The answers may hold what identifies a person; else the marked fields are taken out."""
-    why: str = ""
-    """Of a refusal: a sentence for the developer, with the role that would be needed; no customer data."""
 
 
 class Decider(Protocol):
@@ -146,6 +145,7 @@ class Gate:
         self._decider = decider
         self._auditor = auditor
         self._under_way: Counter[str] = Counter()
+        self._refused_in = self._refused = self._unwritten = 0
         self.calls: dict[str, Call] = {
             call.path: call
             for service in services
@@ -182,8 +182,18 @@ class Gate:
                 raise Refused(status_of_failure(passage.operation.failure))
 
     def audit_refusal(self, caller: Caller, why: str, *, method: str = "") -> None:
-        """A door turned a caller away before any request was read."""
-        self._auditor.record("refused", caller, method=method, outcome="REFUSED", why=why)
+        """A door turned a caller away before any request was read. Of a flood some are written down, and how many
+        were not.
+        """
+        second = int(time.monotonic())
+        if second != self._refused_in:
+            self._refused_in, self._refused = second, 0
+        self._refused += 1
+        if self._refused > MAX_REFUSALS:
+            self._unwritten += 1
+            return
+        unwritten, self._unwritten = self._unwritten, 0
+        self._auditor.record("refused", caller, method=method, outcome="REFUSED", why=why, unwritten_before=unwritten)
 
     async def _each(self, passage: _Passage, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
         """The first message says what the call concerns; a later one that names a device is decided on anew."""
@@ -264,9 +274,10 @@ class Gate:
         except Refused:
             outcome = "FAILED"
             raise
-        except Exception:
+        except Exception as error:  # a bug of ours: its text may hold customer data, and a door would pass it on
             outcome = "INTERNAL"
-            raise
+            log.error("%s failed: %s", call.name, safe(error))
+            raise Refused(status_of(CountertopError(error_pb2.REASON_INTERNAL))) from error
         finally:
             self._under_way[owner] -= 1
             if not self._under_way[owner]:
@@ -278,14 +289,17 @@ class Gate:
         if not denied and not passage.call.audited:
             return
         operation = passage.operation
+        # what a client sends as an id may be anything: only what this terminal knows, or what has an id's form, is kept
+        devices = [device_id for device_id in passage.opened.devices if device_id in self._terminal.runners]
+        asked_as = passage.opened.operation_id if _ID.fullmatch(passage.opened.operation_id) else ""
         if operation is not None and outcome in ("OK", "FAILED"):
             outcome = OperationState.Name(operation.state).removeprefix("OPERATION_STATE_")
         self._auditor.record(
             "denied" if denied else "call",
             passage.caller,
             method=passage.call.name,
-            device_id=",".join(passage.opened.devices),
-            operation_id=operation.id if operation is not None else passage.opened.operation_id,
+            device_id=",".join(devices),
+            operation_id=operation.id if operation is not None else asked_as,
             outcome=outcome,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from countertop.cli.arguments import add_address, add_json
 from countertop.cli.calls import with_counter
-from countertop.cli.output import console, json_line, local_time, table, word
+from countertop.cli.output import console, json_line, local_time, say, table, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +20,25 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `claims`."""
+    parser.add_argument("--revoke", metavar="ID", help="take the devices from this claim's holder, or end its wait")
+    parser.add_argument("--reason", help="why; needed with --revoke; no customer data")
+    parser.add_argument("--by", default="", metavar="WHO", help="with --revoke: a staff number or a role")
     add_address(parser)
     add_json(parser)
+    parser.set_defaults(refuse=parser.error)
+    parser.epilog = "The holder of a revoked claim is not asked. Reason and WHO go into the audit."
 
 
 def run(args: argparse.Namespace) -> int:
-    """List them, in the order in which they were asked for."""
+    """List them, in the order in which they were asked for; or revoke one, and list the others."""
+    if bool(args.revoke) != bool(args.reason) or (args.by and not args.revoke):
+        args.refuse("--revoke needs a --reason, and --reason and --by need --revoke")
 
     async def work(counter: Counter) -> int:
+        if args.revoke:
+            await counter.revoke_claim(args.revoke, args.reason, args.by)
+            if not args.json:
+                say(f"Claim {args.revoke} is revoked.")
         claims = await counter.claims()
         if args.json:
             for claim in claims:
@@ -44,9 +55,10 @@ def _show(claims: Sequence[ClaimInfo]) -> None:
 
     from countertop.v1 import claim_pb2
 
-    shown = table("since", "claimed by", "devices", "state", "waits for", whole=3)
+    shown = table("id", "since", "claimed by", "devices", "state", "waits for", whole=4)
     for claim in claims:
         cells = (
+            claim.id,
             local_time(claim.since),
             claim.label,
             ", ".join(claim.device_ids),

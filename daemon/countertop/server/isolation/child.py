@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import logging
 import os
 import resource
 import signal
@@ -20,9 +19,12 @@ from google.protobuf.message import Message
 
 from countertop.sdk.device import Device, Surroundings, Unsettled
 from countertop.sdk.links import parse_link
+from countertop.sdk.marks import safe
 from countertop.sdk.vendor import check_vendor_commands, list_vendor_commands
 from countertop.server.isolation.frames import Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
+from countertop.server.log_safety import loop_failed
+from countertop.server.logs import logs_to
 from countertop.v1 import operation_pb2
 from countertop.v1.device_pb2 import DeviceStatus
 
@@ -107,6 +109,7 @@ class Child:
 
     async def serve(self) -> None:
         """Until the daemon hangs up."""
+        asyncio.get_running_loop().set_exception_handler(loop_failed)
         reader, self._writer = await asyncio.open_connection(sock=self._link)
         decoder = FrameDecoder()
         while data := await reader.read(_READ):
@@ -236,19 +239,23 @@ def _die_with_the_daemon() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def main(descriptor: int) -> None:
-    """Serve the daemon behind an inherited socket."""
+def main(descriptor: int, *, json_logs: bool = False) -> int:
+    """Serve the daemon behind an inherited socket. Returns the exit code."""
     _die_with_the_daemon()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # sent to the whole group; the daemon decides
         signal.signal(signum, lambda *_: None)
     os.set_inheritable(descriptor, False)
     os.dup2(2, 1)  # what a driver prints is no answer
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     try:
-        asyncio.run(Child(socket.socket(fileno=descriptor)).serve())
+        with logs_to(json=json_logs):
+            asyncio.run(Child(socket.socket(fileno=descriptor)).serve())
     except MemoryError:
         os._exit(EXIT_MEMORY)
+    except Exception as error:  # its traceback would show its text
+        sys.stderr.write(f"the driver's process failed: {safe(error)}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    sys.exit(main(int(sys.argv[1]), json_logs="--json-logs" in sys.argv[2:]))

@@ -19,6 +19,7 @@ from countertop.sdk.errors import CountertopError, DeviceFault
 from countertop.server.isolation.child import EXIT_MEMORY
 from countertop.server.isolation.frames import BadFrame, Frame, FrameDecoder
 from countertop.server.isolation.translate import error_from, error_to, message_from, message_type
+from countertop.server.logs import as_json
 from countertop.v1 import error_pb2
 from countertop.v1.camera_pb2 import Frame as CameraFrame
 from countertop.v1.camera_pb2 import GetFrameRequest
@@ -291,6 +292,7 @@ class IsolatedDriver:
                 "-m",
                 _CHILD,
                 str(theirs.fileno()),
+                *(["--json-logs"] if as_json() else []),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
                 env=self._environment,

@@ -10,6 +10,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from countertop.sdk.errors import CountertopError, DeviceFault, InvalidRequest, LinkFault, NoAnswer, ProtocolFault
+from countertop.sdk.marks import place_of
 from countertop.v1 import error_pb2
 from countertop.v1.card_pb2 import CardReport
 
@@ -56,13 +57,9 @@ def error_to(error: BaseException) -> dict[str, Any]:
         }
     if isinstance(error, CountertopError):
         return {"kind": "CountertopError", "reason": int(error.reason), "message": error.message}
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else "?"
     if isinstance(error, TimeoutError):
         return {"kind": "DeviceFault", "reason": int(error_pb2.REASON_NO_ANSWER), "message": ""}
-    return {"kind": "foreign", "type": type(error).__name__, "place": place}
+    return {"kind": "foreign", "type": type(error).__name__, "place": place_of(error)}
 
 
 def error_from(data: dict[str, Any], step: str) -> CountertopError:

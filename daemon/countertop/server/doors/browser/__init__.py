@@ -1,0 +1,1 @@
+"""The browser door: the same services over Connect and gRPC-Web, camera pictures, and the web console."""

@@ -1,0 +1,141 @@
+"""The browser door's ASGI application: rules first, then who calls, then calls, pictures and files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from countertop.sdk.errors import CountertopError
+from countertop.server.access.tokens import TokenStore, TokensUnusable
+from countertop.server.caller import CALLER, CALLER_KEY, Caller
+from countertop.server.doors.browser.answers import Receive, Scope, Send, answer, refuse
+from countertop.server.doors.browser.cameras import PREFIX as CAMERAS
+from countertop.server.doors.browser.cameras import Cameras
+from countertop.server.doors.browser.rules import Header, Judgement, Rules, Use
+from countertop.server.faults import status_of
+from countertop.server.gate import Gate
+from countertop.v1 import error_pb2
+
+if TYPE_CHECKING:
+    from countertop.server.doors.browser.connect import ConnectApp
+    from countertop.server.doors.browser.files import Files
+
+__all__ = ["BrowserApp"]
+
+BODY_SECONDS = 20.0
+"""In which a request's body must have come whole."""
+
+
+class BrowserApp:
+    """Serves the calls of a gate to pages, `files` to its own page where there are any."""
+
+    def __init__(
+        self, gate: Gate, connect: ConnectApp, rules: Rules, tokens: TokenStore, files: Files | None = None
+    ) -> None:
+        self._gate = gate
+        self._connect = connect
+        self._rules = rules
+        self._tokens = tokens
+        self._files = files
+        self._cameras = Cameras(gate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        path, use = scope["path"], self._use(scope["path"])
+        judged = self._rules.judge(scope["method"], scope["headers"], use)
+        if judged.status:
+            await self._turn_away(scope, send, judged)
+        elif use == "file":
+            await self._file(scope, send)
+        else:
+            caller = self._caller(scope, judged, use)
+            if isinstance(caller, CountertopError):
+                self._gate.audit_refusal(_stranger(scope, judged), caller.message, method=path[:100])
+                await refuse(send, status_of(caller), judged.headers)
+            elif use == "picture":
+                await self._cameras.serve(scope, receive, send, caller, judged.headers)
+            else:
+                CALLER.set(caller)
+                await self._connect(scope, _Timely(receive), _With(send, judged.headers))  # type: ignore[arg-type]
+
+    def _use(self, path: str) -> Use:
+        if path.startswith(CAMERAS):
+            return "picture"
+        return "rpc" if path in self._gate.calls else "file"
+
+    async def _turn_away(self, scope: Scope, send: Send, judged: Judgement) -> None:
+        if judged.status >= 400:
+            self._gate.audit_refusal(_stranger(scope, judged), judged.why, method=scope["path"][:100])
+        await answer(send, judged.status, judged.why.encode() + b"\n" if judged.why else b"", judged.headers)
+
+    async def _file(self, scope: Scope, send: Send) -> None:
+        if self._files is None or scope["path"] not in self._files:
+            await answer(send, 404, b"nothing is here\n")
+        else:
+            await self._files.serve(scope, send)
+
+    def _caller(self, scope: Scope, judged: Judgement, use: Use) -> Caller | CountertopError:
+        """Who calls, or why that is not known."""
+        headers = dict(scope["headers"])
+        word, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if not secret or word.lower() != "bearer":
+            bearer = self._cameras.bearer(scope) if use == "picture" else None
+            return bearer or _unknown("This call needs a token: send `Authorization: Bearer TOKEN`.")
+        try:
+            token = self._tokens.check(secret.strip(), judged.origin)
+        except TokensUnusable as error:
+            return _unknown(str(error))
+        if token is None:
+            return _unknown("This token is unknown, has expired, or is for another origin.")
+        name = headers.get(CALLER_KEY.encode(), b"").decode("latin-1")[:64]
+        identity = f"{judged.origin} token {token.name}".strip()
+        return Caller("browser", identity, _address(scope), frozenset(token.roles), name)
+
+
+class _Timely:
+    """Takes a request's body in, for so long and no longer."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._whole = False
+
+    async def __call__(self) -> dict[str, object]:
+        if self._whole:
+            return dict(await self._receive())
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = dict(await self._receive())
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._whole = not message.get("more_body", False)
+        return message
+
+
+class _With:
+    """Sends answers with more headers."""
+
+    def __init__(self, send: Send, headers: Sequence[Header]) -> None:
+        self._send = send
+        self._headers = headers
+
+    async def __call__(self, message: dict[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            given = message.get("headers", ())
+            message["headers"] = [*given, (b"cache-control", b"no-store"), *self._headers]  # type: ignore[misc]
+        await self._send(message)
+
+
+def _unknown(sentence: str) -> CountertopError:
+    return CountertopError(error_pb2.REASON_UNAUTHENTICATED, sentence)
+
+
+def _stranger(scope: Scope, judged: Judgement) -> Caller:
+    origin = judged.origin or dict(scope["headers"]).get(b"origin", b"").decode("latin-1")[:200]
+    return Caller("browser", "", f"{_address(scope)} {origin}".strip())
+
+
+def _address(scope: Scope) -> str:
+    host, port = scope.get("client") or ("", 0)
+    return f"{host}:{port}"
