@@ -41,6 +41,7 @@ NAMES = (
     "document_finder",
     "scan",
     "terminal",
+    "access",
 )
 PACKAGES = (
     "countertop",

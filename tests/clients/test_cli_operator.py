@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from countertop.cli import main
 from countertop.cli.commands.statistics import median
+from countertop.client import connect
 from countertop.v1 import device_pb2
 
 CLI = [sys.executable, "-m", "countertop.cli"]
@@ -100,6 +103,28 @@ def test_maintenance_claims_and_statistics(tmp_path: Path, capsys: pytest.Captur
         assert json.loads(capsys.readouterr().out)["since_start"]["operations"]
         assert main(["claims", "--address", address]) == 0
         assert main(["claims", "--json", "--address", address]) == 0
+
+
+async def test_a_supervisor_takes_a_claim_away(served: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    async def command(*words: str) -> int:
+        return await asyncio.to_thread(main, ["claims", *words, "--address", served.address])
+
+    async with connect(served.address) as counter:
+        held = await counter.claim("printer", label="counter 3").acquire()
+        assert await command("--json") == 0
+        claim_id = json.loads(capsys.readouterr().out)["id"]
+        assert await command() == 0
+        assert "counter 3" in capsys.readouterr().out
+        for words in (["--revoke", claim_id], ["--reason", "hangs"], ["--by", "supervisor 2"]):
+            with pytest.raises(SystemExit):
+                await command(*words)
+        assert "--revoke needs a --reason" in capsys.readouterr().err
+        assert await command("--revoke", claim_id, "--reason", "the app hangs", "--by", "supervisor 2") == 0
+        assert f"Claim {claim_id} is revoked" in capsys.readouterr().out
+        async with asyncio.timeout(5):
+            await held.lost.wait()
+        assert await command("--revoke", claim_id, "--reason", "the app hangs") == 1
+        assert "CLAIM_NOT_FOUND" in capsys.readouterr().err
 
 
 def test_the_median_is_the_bound_below_which_half_lie() -> None:

@@ -116,6 +116,52 @@ async def test_the_blocking_client_claims_too(counter):
     assert await asyncio.to_thread(work) == (["one"], False)
 
 
+async def test_a_revoked_claim_ends_for_its_holder_and_the_next_in_line_has_it(two):
+    one, other = two
+    held = await one.claim("printer", label="one").acquire()
+    queued = asyncio.Event()
+    waiting = asyncio.create_task(other.claim("printer", label="other", on_queued=lambda *_: queued.set()).acquire())
+    async with asyncio.timeout(5):
+        await queued.wait()
+        holder, _ = await other.claims()
+        await other.revoke_claim(holder.id, "the app hangs", by="supervisor 2")
+        await held.lost.wait()
+        granted = await waiting
+    assert held.error is not None
+    assert held.error.reason == error_pb2.REASON_CLAIM_LOST
+    assert granted.fences == {"printer": 2}
+    with pytest.raises(CountertopError, match="has ended") as caught:
+        await one.receipt_printer("printer").print(RECEIPT, claim_token=held.token)
+    assert caught.value.reason == error_pb2.REASON_CLAIM_LOST
+    await other.receipt_printer("printer").print(RECEIPT, claim_token=granted.token)
+    with pytest.raises(CountertopError) as unknown:
+        await other.revoke_claim(holder.id, "again")
+    assert unknown.value.reason == error_pb2.REASON_CLAIM_NOT_FOUND
+    await granted.release()
+
+
+async def test_a_claim_that_waits_is_revoked_too_by_the_blocking_client(counter, two):
+    one, other = two
+    queued = asyncio.Event()
+    async with one.claim("printer", label="one") as held, asyncio.timeout(5):
+        waiting = asyncio.create_task(
+            other.claim("printer", label="other", on_queued=lambda *_: queued.set()).acquire()
+        )
+        await queued.wait()
+
+        def work():
+            with sync.connect(counter.daemon.addresses[0]) as third:
+                waits = next(info for info in third.claims() if info.state == claim_pb2.CLAIM_STATE_QUEUED)
+                third.revoke_claim(waits.id, "asked for by mistake")
+                return [info.label for info in third.claims()]
+
+        assert await asyncio.to_thread(work) == ["one"]
+        with pytest.raises(CountertopError) as caught:
+            await waiting
+        assert caught.value.reason == error_pb2.REASON_CLAIM_LOST
+        await one.receipt_printer("printer").print(RECEIPT, claim_token=held.token)
+
+
 async def test_claims_are_told_as_events_without_their_token(counter, two):
     one, other = two
     watch = other.watch()

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from countertop.sdk import CountertopError, LinkFault, Settlement
 from countertop.server import runner
+from countertop.server.audit.reading import find
 from countertop.v1 import device_pb2, error_pb2, operation_pb2, receipt_pb2, receipt_printer_pb2
 from countertop.v1.operation_pb2 import OperationOptions
 
@@ -381,8 +382,9 @@ class TestResolve:
         assert answer.operation.resolution.HasField("time")
         listed = await counter.call.unary("OperationService", "ListOperations", unresolved=True)
         assert not listed.operations
-        (entry,) = counter.daemon.terminal.journal.audit("resolve")
-        assert (entry["operation_id"], entry["by"]) == ("p", "teller 7")
+        (found,) = find(counter.daemon.terminal.audit.folder, what=("resolve",))  # on the disk before the answer
+        assert (found.record["operation_id"], found.record["outcome"]) == ("p", "DONE")
+        assert found.record["details"] == {"reason": "The customer holds it.", "by": "teller 7"}
 
     async def test_nobody_gives_a_word_twice_or_on_what_is_known(self, counter, world):
         await self.uncertain(counter, world)

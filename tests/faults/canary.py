@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ __all__ = ["Canary", "Finding", "forms"]
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LEAST = 8
 """Characters or bytes; what is shorter could be there by chance."""
+NO_MARKS = ("media_type", "sha256")
+"""Fields of marked messages that say nothing of a person by themselves."""
+MOST = 12
 SLICE = 20
 """Bytes of a picture that are looked for."""
 
@@ -40,8 +44,7 @@ class Canary:
     patterns: dict[bytes, tuple[str, str]] = field(default_factory=dict)
     """What is looked for: which mark it is, and in which form."""
     findings: list[Finding] = field(default_factory=list)
-    searched: int = 0
-    """Bytes."""
+    _kinds: Counter[str] = field(default_factory=Counter)
 
     def latin(self, length: int = 16) -> str:
         """A mark of letters and digits, in no test but this one."""
@@ -56,9 +59,10 @@ class Canary:
         return self.rng.randbytes(length)
 
     def watch(self, what: str, value: str | bytes) -> None:
-        """Look for it from now on; of long bytes for three parts of it."""
-        if len(value) < LEAST:
+        """Look for it from now on; of long bytes for three parts of it, and of many of a kind for the first ones."""
+        if len(value) < LEAST or self._kinds[what] >= MOST:
             return
+        self._kinds[what] += 1
         parts: list[str | bytes] = [value]
         if isinstance(value, bytes) and len(value) > 3 * SLICE:
             parts = [value[at : at + SLICE] for at in (len(value) // 4, len(value) // 2, len(value) * 3 // 4)]
@@ -73,6 +77,8 @@ class Canary:
             self.watch(f"{above} (packed)", message.value)
             return
         for found, value in message.ListFields():
+            if found.name in NO_MARKS:
+                continue
             inside = marked or found.GetOptions().debug_redact
             name = f"{above or message.DESCRIPTOR.name}.{found.name}"
             for item in _items(found, value):
@@ -83,7 +89,6 @@ class Canary:
 
     def search(self, where: str, data: bytes) -> None:
         """Look for every mark in what was written or told."""
-        self.searched += len(data)
         for pattern, (mark, form) in self.patterns.items():
             if pattern in data:
                 self.findings.append(Finding(where, mark, form))
@@ -136,7 +141,9 @@ def _binary_forms(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _octal(data: bytes) -> bytes:
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in b"\"'\\" else f"\\{byte:03o}" for byte in data).encode()
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"\"'\\" else f"\\{byte:03o}" for byte in data
+    ).encode()
 
 
 def _base64_at(data: bytes, offset: int) -> bytes:

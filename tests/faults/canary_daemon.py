@@ -8,8 +8,10 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 import threading
 import warnings
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -17,18 +19,19 @@ from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
-from countertop.sdk import DriverSpec, ReceiptPrinter, Run, TcpLink, VendorCommand, hookimpl
-from countertop.v1 import device_pb2
+from countertop.sdk import DeviceFault, DriverSpec, ReceiptPrinter, Run, TcpLink, VendorCommand, hookimpl
+from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.options_pb2 import EFFECT_CONSUMES
 
 __all__ = ["Ask", "TellingPrinter", "pack"]
 
-PACKAGE = "canary.v1"
+PLANTED = "CANARY_PLANTED"
+PACKAGE = "canary.bank.v1"
 
 
 def _made() -> tuple[Any, Any]:
     """A vendor's messages: a command with a text, and a result in which it is marked."""
-    file = descriptor_pb2.FileDescriptorProto(name="canary/v1/canary.proto", package=PACKAGE, syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(name="canary/bank/v1/canary.proto", package=PACKAGE, syntax="proto3")
     for title in ("AskRequest", "AskResult"):
         added = file.message_type.add(name=title).field.add(name="text", number=1)
         added.label, added.type = added.LABEL_OPTIONAL, added.TYPE_STRING
@@ -79,8 +82,18 @@ class TellingPrinter(ReceiptPrinter):
     async def print(self, request: Any, run: Run) -> Any:
         text = request.receipt.blocks[0].paragraph.spans[0].text
         tell_everybody(text, request)
+        if PLANTED in os.environ:
+            self._leak(text)
         await asyncio.sleep(0)
         raise ValueError(f"{text} in {request}")
+
+    def _leak(self, text: str) -> None:
+        """As a driver does that does not keep the rules."""
+        print(text, flush=True)
+        Path(tempfile.gettempdir(), "leak").write_text(text)
+        condition = device_pb2.Condition(reason=error_pb2.REASON_PAPER_NEAR_END, action=text)
+        self.report(device_pb2.DeviceStatus(conditions=[condition]))
+        raise DeviceFault(error_pb2.REASON_PROTOCOL_ERROR, step="print", got=text)  # noqa: TRY301
 
 
 def tell_everybody(text: str, message: Any) -> None:
@@ -138,14 +151,26 @@ def plugin() -> ModuleType:
     return module
 
 
-def main(config: Path) -> int:
-    """Serve, with everything logged that any logger offers."""
+def main(config: Path, *how: str) -> int:
+    """Serve, with everything logged that any logger offers. `--planted`: leak wherever it can be done; `--broken`: a
+    service of the daemon itself fails.
+    """
     from countertop.server import app
 
     logging.getLogger().setLevel(logging.DEBUG)
     app.logs_to = partial(app.logs_to, level=logging.DEBUG)
+    if "--planted" in how:
+        logging.basicConfig(level=logging.DEBUG)
+        app.logs_to = lambda **_: nullcontext()
+        os.environ[PLANTED] = "1"
+    if "--broken" in how:
+        app.ReceiptPrinters.preview = _broken  # type: ignore[method-assign]
     return app.serve(config, None, plugin())
 
 
+async def _broken(self: Any, request: Any) -> Any:
+    raise ArithmeticError(str(request))
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

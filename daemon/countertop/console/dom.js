@@ -92,13 +92,19 @@ function alike(old, next) {
   return old.nodeType === next.nodeType && old.nodeName === next.nodeName && keyOf(old) === keyOf(next);
 }
 
+/** Among what is not yet matched: so that an element that comes or goes in the middle does not shift all that follow. */
+function firstAlike(old, next) {
+  while (old && !alike(old, next)) old = old.nextSibling;
+  return old;
+}
+
 function morphChildren(parent, target) {
   const keyed = new Map();
   for (const child of parent.childNodes) if (keyOf(child) !== undefined) keyed.set(keyOf(child), child);
   let old = parent.firstChild;
   for (const next of [...target.childNodes]) {
     const key = keyOf(next);
-    const match = key === undefined ? old : keyed.get(key);
+    const match = key === undefined ? firstAlike(old, next) : keyed.get(key);
     if (match && alike(match, next)) {
       if (match === old) old = old.nextSibling;
       else parent.insertBefore(match, old);

@@ -25,7 +25,7 @@ export function createRpc({ base = "", token, onUnauthorised = () => {} }) {
     try {
       return await fetch(base + path, { cache: "no-store", credentials: "omit", redirect: "error", ...options, headers });
     } catch (error) {
-      if (options.signal?.aborted) throw new RpcError("canceled", "The call was given up.", {});
+      if (options.signal?.aborted) throw broken(error, options.signal);
       throw new RpcError("unavailable", `The terminal does not answer: ${error.message}.`, { cause: error });
     }
   }
@@ -61,17 +61,21 @@ export function createRpc({ base = "", token, onUnauthorised = () => {} }) {
       signal,
     });
     await check(response);
-    return response.json();
+    try {
+      return await response.json();
+    } catch (error) {
+      throw broken(error, signal);
+    }
   }
 
   /**
-   * Leaving the loop early hangs up.
+   * Leaving the loop early hangs up. `onOpen` is called when the daemon has taken the call.
    * @param {string} method
    * @param {object} [request]
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {{signal?: AbortSignal, onOpen?: () => void}} [options]
    * @returns {AsyncIterableIterator<any>}
    */
-  async function* stream(method, request = {}, { signal } = {}) {
+  async function* stream(method, request = {}, { signal, onOpen = () => {} } = {}) {
     const hangUp = new AbortController();
     const giveUp = () => hangUp.abort();
     if (signal?.aborted) giveUp();
@@ -84,6 +88,7 @@ export function createRpc({ base = "", token, onUnauthorised = () => {} }) {
         signal: hangUp.signal,
       });
       await check(response);
+      onOpen();
       yield* messages(response.body, hangUp.signal, tell);
     } finally {
       signal?.removeEventListener("abort", giveUp);
@@ -92,6 +97,12 @@ export function createRpc({ base = "", token, onUnauthorised = () => {} }) {
   }
 
   return { call, stream, fetch: fetchPath, check };
+}
+
+/** A connection that broke: at the page's own wish, or not. */
+function broken(error, signal) {
+  if (signal?.aborted) return new RpcError("canceled", "The call was given up.", {});
+  return new RpcError("unavailable", `The connection broke: ${error.message}.`, { cause: error });
 }
 
 /** @param {object} message */
@@ -148,8 +159,7 @@ export async function* envelopes(body, signal) {
       try {
         piece = await reader.read();
       } catch (error) {
-        if (signal?.aborted) throw new RpcError("canceled", "The call was given up.", {});
-        throw new RpcError("unavailable", `The connection broke: ${error.message}.`, { cause: error });
+        throw broken(error, signal);
       }
       if (piece.done) return false;
       chunks.push(piece.value);

@@ -15,7 +15,7 @@ const CODES_BY_STATUS = {
   504: "unavailable",
 };
 
-const FIXED_BY = ["FIXED_BY_UNSPECIFIED"];
+const FIXED_BY = ["UNSPECIFIED", "CUSTOMER", "TELLER", "ENGINEER", "DEVELOPER"].map((word) => `FIXED_BY_${word}`);
 const EFFECTS = ["UNSPECIFIED", "NONE", "PARTIAL", "COMPLETE", "UNKNOWN"].map((word) => `PHYSICAL_EFFECT_${word}`);
 
 /** The details that the console reads, by field number: name, and how it is to be read. */

@@ -17,13 +17,16 @@ from countertop.sdk.links import parse_link
 from countertop.sdk.marks import safe
 from countertop.sdk.plugins import Emulator
 from countertop.sdk.vendor import check_vendor_commands
+from countertop.server.access.builtin import role_table
 from countertop.server.access.tokens import TokenStore
+from countertop.server.audit.log import FOLDER as AUDIT_FOLDER
+from countertop.server.audit.log import AuditLog
 from countertop.server.claims import ClaimPolicy
 from countertop.server.config import BrowserConfig, Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
 from countertop.server.doors.grpc_door import GrpcDoor, unproven
 from countertop.server.emulation import start_emulators, stop_emulators
-from countertop.server.gate import Everything, Gate, Nowhere
+from countertop.server.gate import Gate
 from countertop.server.hotplug import HotPlug, id_basis
 from countertop.server.journal.journal import Journal
 from countertop.server.log_safety import loop_failed
@@ -108,7 +111,13 @@ class Daemon:
         journal = Journal(Path(self.config.terminal.state_dir))
         claims = self.config.claims
         policy = ClaimPolicy(claims.grace_seconds, claims.handover_seconds, claims.revoke_without_answer)
-        self._terminal = Terminal(self.config.terminal.id, self.plugins, journal, policy)
+        audit = AuditLog(
+            Path(self.config.terminal.state_dir) / AUDIT_FOLDER,
+            self._key,
+            terminal_id=self.config.terminal.id,
+            days=self.config.audit.days,
+        )
+        self._terminal = Terminal(self.config.terminal.id, self.plugins, journal, audit, policy)
         completions = (PhotoDecoding(self.plugins), SignatureSealing(self.terminal, self._key), LargePictures())
         hooks = RunnerHooks(completions, self.terminal.commit)
         for device in self.config.devices:
@@ -119,7 +128,7 @@ class Daemon:
         for service in services:
             self.terminal.verbs.update({verb.name: verb for verb in service.verbs.values()})
         self.terminal.restore()
-        gate = Gate(self.terminal, services, Everything(), Nowhere())
+        gate = Gate(self.terminal, services, role_table(self.config.roles), self.terminal.audit)
         self._door = GrpcDoor(gate, unproven)
         for address in self.config.listen.addresses:
             self._door.listen(address)
@@ -238,6 +247,7 @@ class Daemon:
         emulators, self._emulators = self._emulators, {}
         await stop_emulators(emulators)
         self.terminal.operations.close()
+        await asyncio.to_thread(self.terminal.audit.close)
         self.terminal.journal.close()
 
 

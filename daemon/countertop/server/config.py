@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 __all__ = [
     "AccessConfig",
     "AnalysisConfig",
+    "AuditConfig",
     "BrowserConfig",
     "ClaimConfig",
     "Config",
@@ -150,6 +151,14 @@ class AnalysisConfig:
 
 
 @dataclass(slots=True)
+class AuditConfig:
+    """`[audit]`"""
+
+    days: int = 400
+    """How long its records are kept, 1 to 36500; files go whole, when all in them are older."""
+
+
+@dataclass(slots=True)
 class RoleConfig:
     """`[roles.NAME]`: what a role may do; beside the built-in roles, or instead of one of the same name."""
 
@@ -203,6 +212,7 @@ class Config:
     listen: ListenConfig = field(default_factory=ListenConfig)
     claims: ClaimConfig = field(default_factory=ClaimConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
     roles: dict[str, RoleConfig] = field(default_factory=dict)

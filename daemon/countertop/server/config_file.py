@@ -15,6 +15,7 @@ from countertop.server.access.checks import access_problems
 from countertop.server.config import (
     AccessConfig,
     AnalysisConfig,
+    AuditConfig,
     BrowserConfig,
     ClaimConfig,
     Config,
@@ -98,6 +99,10 @@ class _Browser(_Strict):
         return self
 
 
+class _Audit(_Strict):
+    days: Annotated[int, Field(ge=1, le=36500)] = 1
+
+
 class _Device(_Strict):
     id: Id
     driver: str = ""
@@ -155,6 +160,7 @@ class _File(_Strict):
     listen: _Listen = Field(default_factory=_Listen)
     claims: _Claims = Field(default_factory=_Claims)
     analysis: _Analysis = Field(default_factory=_Analysis)
+    audit: _Audit = Field(default_factory=_Audit)
     browser: _Browser | None = None
     access: _Access = Field(default_factory=_Access)
     roles: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")], _Role] = {}
@@ -178,6 +184,7 @@ for _model, _plain in (
     (_Listen, ListenConfig),
     (_Claims, ClaimConfig),
     (_Analysis, AnalysisConfig),
+    (_Audit, AuditConfig),
     (_Browser, BrowserConfig),
     (_Role, RoleConfig),
     (_Grant, GrantConfig),
@@ -209,6 +216,7 @@ def load_config(path: Path, plugins: Plugins) -> Config:
         listen=ListenConfig(**file.listen.given()),
         claims=ClaimConfig(**file.claims.given()),
         analysis=AnalysisConfig(**file.analysis.given()),
+        audit=AuditConfig(**file.audit.given()),
         browser=BrowserConfig(**file.browser.given()) if file.browser else BrowserConfig(),
         access=AccessConfig(**file.access.given()),
         roles={name: RoleConfig(**role.given()) for name, role in file.roles.items()},

@@ -33,7 +33,7 @@ from countertop.v1.device_pb2 import DeviceKind
 from countertop.v1.error_pb2 import Reason
 from countertop.v1.operation_pb2 import Operation, OperationState
 
-__all__ = ["Auditor", "Call", "Decider", "Decision", "Everything", "Gate", "Nowhere", "Opened", "Refused"]
+__all__ = ["Auditor", "Call", "Decider", "Decision", "Gate", "Opened", "Refused"]
 
 MAX_CALLS = 128
 """Calls that one caller may have under way at once."""
@@ -81,21 +81,6 @@ class Auditor(Protocol):
     ) -> None:
         """Add a record; never waits. Nothing in it may be customer data."""
         ...
-
-
-class Everything:
-    """Allows everything. (In use until the roles are there.)"""
-
-    def decide(self, caller: Caller, method: str, device_id: str, kind: DeviceKind, *, claimed: bool) -> Decision:
-        """Yes."""
-        return Decision(allowed=True)
-
-
-class Nowhere:
-    """Writes nothing down. (In use until the audit is there.)"""
-
-    def record(self, what: str, caller: Caller, **details: Any) -> None:
-        """Nothing."""
 
 
 class Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,16 @@ class SigningKey:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE_NAME
         self._signer: Signer | None = None
+        self._lock = threading.Lock()
 
     def signer(self) -> Signer:
         """Reads the key, or makes it. Blocks on the disk. Raises CountertopError: SIGNING_KEY_UNUSABLE, NOT_SUPPORTED
         where the package `cryptography` is missing.
         """
+        with self._lock:  # seals are made in several threads, the audit's checkpoints in another
+            return self._load()
+
+    def _load(self) -> Signer:
         if self._signer is None:
             from countertop.sdk.ink.signer import Ed25519Signer
 

@@ -15,6 +15,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
+from countertop.server.audit.carry import carry_over
+from countertop.server.audit.log import AuditLog
+from countertop.server.caller import CALLER
 from countertop.server.card_inventory import HELD_PLACES, CardBook
 from countertop.server.claims import ClaimBoard, ClaimPolicy
 from countertop.server.events import EventLog
@@ -32,9 +35,9 @@ from countertop.server.verbs import Verb
 from countertop.v1 import claim_pb2, device_pb2, error_pb2
 from countertop.v1.card_pb2 import CardPlace, CardUnitCount
 from countertop.v1.card_printer_pb2 import CARD_MOVE_RETAIN, MoveCardRequest
-from countertop.v1.claim_pb2 import ClaimInfo
+from countertop.v1.claim_pb2 import ClaimInfo, ClaimState
 from countertop.v1.device_pb2 import DeviceKind, Event
-from countertop.v1.operation_pb2 import Resolution
+from countertop.v1.operation_pb2 import Finding, Resolution
 
 __all__ = ["Terminal"]
 
@@ -48,10 +51,13 @@ log = logging.getLogger("countertop.terminal")
 class Terminal:
     """What the services work on."""
 
-    def __init__(self, terminal_id: str, plugins: Plugins, journal: Journal, policy: ClaimPolicy) -> None:
+    def __init__(
+        self, terminal_id: str, plugins: Plugins, journal: Journal, audit: AuditLog, policy: ClaimPolicy
+    ) -> None:
         self.id = terminal_id
         self.plugins = plugins
         self.journal = journal
+        self.audit = audit
         self.events = EventLog(journal)
         self.operations = OperationStore(self._find)
         self.verbs: dict[str, Verb] = {}
@@ -125,6 +131,8 @@ class Terminal:
 
     def restore(self) -> None:
         """Take up the operations that the journal has; call it when devices and verbs are known."""
+        if self.journal.old_audit(0, 1):
+            self._do(self._carry_over(), "carry the audit over")
         for row in self.journal.newest_ended(RESTORED):
             record = self._restored(row)
             if record is not None:
@@ -144,6 +152,12 @@ class Terminal:
             else:
                 delay = record.queue_timeout
                 record.timer = asyncio.get_running_loop().call_later(delay, self._request_stayed_away, record)
+
+    async def _carry_over(self) -> None:
+        try:
+            await carry_over(self.journal, self.audit)
+        except CountertopError as error:
+            log.warning("the audit of an earlier version waits for the next start: %s", error.message)
 
     def _find_out(self, record: OperationRecord) -> None:
         runner = self.runners.get(record.operation.device_id)
@@ -309,17 +323,21 @@ class Terminal:
         self.journal.check()
         stamp(resolution.time)
         record.resolve(resolution)
-        self.journal.put_audit(
+        self.audit.record(
             "resolve",
+            CALLER.get(),
+            device_id=record.operation.device_id,
             operation_id=record.id,
-            finding=resolution.finding,
+            outcome=Finding.Name(resolution.finding).removeprefix("FINDING_"),
             reason=resolution.reason,
             by=resolution.by,
         )
-        await self.journal.saved(durable=True)
+        saved = self.journal.saved(durable=True)
+        await asyncio.gather(saved, self.audit.flush())
 
     async def maintain(self, runner: DeviceRunner, reason: str | None, drain: float) -> None:
-        """Take a device into maintenance for a reason, or with None back into use.
+        """Take a device into maintenance for a reason, or with None back into use; returns when the audit has it on the
+        disk. Where that cannot be written it goes on all the same: a full disk keeps nobody from a device.
 
         Raises CountertopError: DEVICE_DISABLED, DEVICE_TIMEOUT when what runs does not end in `drain` seconds.
         """
@@ -328,7 +346,10 @@ class Terminal:
             raise CountertopError(error_pb2.REASON_DEVICE_DISABLED, "The configuration has put this device out of use.")
         runner.view.maintain(reason)
         self.journal.put_fact(f"maintenance:{runner.id}", "" if reason is None else json.dumps(reason))
-        self.journal.put_audit("maintenance", device_id=runner.id, begin=reason is not None, reason=reason or "")
+        begin = reason is not None
+        self.audit.record("maintenance", CALLER.get(), device_id=runner.id, begin=begin, reason=reason or "")
+        with suppress(CountertopError):  # logged by the audit; the record waits
+            await self.audit.flush()
         if reason is not None:
             try:
                 async with asyncio.timeout(drain):
@@ -382,12 +403,13 @@ class Terminal:
     def _claim_changed(self, claim: ClaimInfo) -> None:
         self.events.append(Event(claim_changed=claim))
         if claim.state != claim_pb2.CLAIM_STATE_QUEUED:
-            self.journal.put_audit(
+            self.audit.record(
                 "claim",
+                CALLER.get(),
+                device_id=",".join(claim.device_ids),
+                outcome=ClaimState.Name(claim.state).removeprefix("CLAIM_STATE_"),
                 id=claim.id,
                 label=claim.label,
-                device_ids=list(claim.device_ids),
-                state=claim.state,
             )
         if claim.state == claim_pb2.CLAIM_STATE_HELD:
             self._unsecured.difference_update(claim.device_ids)  # the next holder sees to it

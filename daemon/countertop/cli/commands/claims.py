@@ -30,15 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List them, in the order in which they were asked for; or revoke one, and list the others."""
+    """List them, in the order in which they were asked for; or revoke one."""
     if bool(args.revoke) != bool(args.reason) or (args.by and not args.revoke):
         args.refuse("--revoke needs a --reason, and --reason and --by need --revoke")
 
     async def work(counter: Counter) -> int:
         if args.revoke:
             await counter.revoke_claim(args.revoke, args.reason, args.by)
-            if not args.json:
-                say(f"Claim {args.revoke} is revoked.")
+            say(f"Claim {args.revoke} is revoked.")
+            return 0
         claims = await counter.claims()
         if args.json:
             for claim in claims:

@@ -23,7 +23,7 @@ const PICTURED = new Set(["PERSON", "PHONE_REPLAY", "PRINT", "TWO_PEOPLE", "DOCU
 class BenchCamera extends BenchElement {
   #hands;
   #wanted = { scene: "PERSON", flaw: "UNSPECIFIED", turned: 0, size: 0, text: "", picture: "", file: "" };
-  #frame = null;
+  #frame; // null where there is none, undefined before it was looked at
   #onScene = () => this.#sceneSet();
 
   begun() {
@@ -66,7 +66,7 @@ class BenchCamera extends BenchElement {
         { class: "bench-camera-view", key: "view" },
         this.#frame?.data
           ? thumbnail(this.#frame, { alt: t("bench.camera.sees"), name: "frame", t, testid: "camera-frame" })
-          : h("span", { class: "bench-none" }, t("bench.camera.dark")),
+          : h("span", { class: "bench-none" }, this.#frame === null ? t("bench.camera.dark") : "…"),
         this.button("look", t("bench.camera.look"), () => this.#look(), { testid: "camera-look" }),
       ),
       this.#scenes(),

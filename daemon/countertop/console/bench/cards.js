@@ -28,21 +28,30 @@ class BenchCards extends BenchElement {
   #lookAgain = false;
   #stopWatching = () => {};
   #onCards = () => this.#look();
+  #place = null;
+  #onMoved = ({ detail }) => {
+    this.#place = detail; // an operation tells of its card before the device is asked again
+    this.refresh();
+  };
 
   begun() {
     this.#hands = handsOf(this.context, this.device.id);
     this.#hands.addEventListener("cards", this.#onCards);
+    this.#hands.addEventListener("moved", this.#onMoved);
     this.#stopWatching = onOperation(this.context, this.device.id, () => this.#look());
     this.#look();
   }
 
   stopped() {
     this.#hands.removeEventListener("cards", this.#onCards);
+    this.#hands.removeEventListener("moved", this.#onMoved);
     this.#stopWatching();
   }
 
   deviceChanged(last, now) {
-    if (last.status?.card?.place !== now.status?.card?.place) this.#look();
+    if (last.status?.card?.place === now.status?.card?.place) return;
+    this.#place = null;
+    this.#look();
   }
 
   async #look() {
@@ -74,7 +83,7 @@ class BenchCards extends BenchElement {
   }
 
   view() {
-    const place = this.device.status?.card?.place;
+    const place = this.#place ?? this.device.status?.card?.place;
     return [
       h("div", { class: "bench-cards-scene", key: "scene" }, this.#track(place)),
       h("p", { class: "bench-hint", key: "hint", dataset: { testid: "cards-state" } }, this.t(`bench.place.${(place ?? "CARD_PLACE_NONE").slice(11).toLowerCase()}`)),
@@ -100,7 +109,7 @@ class BenchCards extends BenchElement {
     const t = (key) => this.t(key);
     return drawing(
       `cards-${place}-${this.device.state}-${document.documentElement.lang}`,
-      480,
+      520,
       150,
       { label: t("bench.cards.picture"), className: "bench-cards-body" },
       s("rect", { x: 14, y: 14, width: 384, height: 100, rx: 18, fill: "#2d3541" }),

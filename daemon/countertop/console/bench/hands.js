@@ -24,6 +24,8 @@ export class Hands extends EventTarget {
     this.deviceId = deviceId;
     /** The person whose card these hands laid on the reader; null when none, undefined when nobody knows. */
     this.laid = undefined;
+    /** The person whose card would be laid next, as chosen on the page; null for the first. */
+    this.chosen = null;
     /** The scene that these hands set: a SetSceneRequest; null when they set none. */
     this.scene = null;
     /** Invented people that were made on this page. */

@@ -39,6 +39,7 @@ class BenchPad extends BenchElement {
   }
 
   deviceChanged(last, now) {
+    if (last.state === "DEVICE_STATE_OFFLINE" && now.state !== last.state) this.#lookAtScreen();
     if ((last.runningOperationId ?? "") === (now.runningOperationId ?? "")) return;
     this.#live = false;
     this.#ink?.clear();
@@ -66,7 +67,7 @@ class BenchPad extends BenchElement {
     return [
       h(
         "div",
-        { class: "bench-pad-body", key: "body" },
+        { class: `bench-pad-body${this.device.state === "DEVICE_STATE_OFFLINE" ? " off" : ""}`, key: "body" },
         h(
           "div",
           { class: "bench-pad-screen", style: { "aspect-ratio": `${widthMm} / ${heightMm}` } },

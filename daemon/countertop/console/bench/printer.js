@@ -19,7 +19,6 @@ class BenchPrinter extends BenchElement {
   #hands;
   #hanging = null;
   #torn = [];
-  #tornUpTo = null;
   #looking = false;
   #lookAgain = false;
   #stopWatching = () => {};
@@ -62,16 +61,24 @@ class BenchPrinter extends BenchElement {
 
   async #ask() {
     const { total } = await this.#hands.output({ textOnly: true, skip: 4294967295 });
-    this.#tornUpTo ??= rememberedTorn(this.device.id, total);
-    if (this.#tornUpTo > total) this.#tornUpTo = 0; // the emulator was started anew
-    const { outputs } = total > this.#tornUpTo ? await this.#hands.output({ skip: this.#tornUpTo, limit: 1 }) : { outputs: [] };
-    this.#hanging = outputs[0] ?? null;
-    if (!this.#torn.length && this.#tornUpTo > 0) {
-      const first = Math.max(0, this.#tornUpTo - KEPT);
-      const found = await this.#hands.output({ skip: first, limit: this.#tornUpTo - first });
-      this.#torn = found.outputs.filter((output) => output.finished).reverse();
-    }
+    if (tornUpTo(this.device.id) > total) rememberTorn(this.device.id, 0); // the emulator was started anew
+    const { outputs } = total ? await this.#hands.output({ skip: total - 1, limit: 1 }) : { outputs: [] };
+    const [last] = outputs;
+    this.#hanging = last && last.number > tornUpTo(this.device.id) ? last : null;
+    await this.#pickUp(this.#hanging ? total - 1 : total);
     this.refresh();
+  }
+
+  /** The receipts up to a number lie on the pile: torn off, or pushed out by the next. */
+  async #pickUp(last) {
+    const newest = this.#torn[0]?.number ?? 0;
+    if (newest > last) this.#torn = this.#torn.filter(({ number }) => number <= last);
+    const first = Math.max(this.#torn[0]?.number ?? 0, last - KEPT);
+    if (first >= last) return;
+    const { outputs } = await this.#hands.output({ skip: first, limit: last - first });
+    const known = new Set(this.#torn.map(({ number }) => number));
+    const found = outputs.filter(({ finished, number }) => finished && !known.has(number));
+    this.#torn = [...found.reverse(), ...this.#torn].slice(0, KEPT);
   }
 
   view() {
@@ -144,18 +151,12 @@ class BenchPrinter extends BenchElement {
     );
   }
 
-  rendered() {
-    const window = this.querySelector(".bench-paper-window");
-    if (window && !this.#hanging?.finished) window.scrollTop = window.scrollHeight;
-  }
-
   async #tear() {
     if (!this.#hanging?.finished) await this.#look();
     const torn = this.#hanging;
     if (!torn?.finished) return;
-    this.#tornUpTo = torn.number;
     rememberTorn(this.device.id, torn.number);
-    this.#torn = [torn, ...this.#torn].slice(0, KEPT);
+    this.#torn = [torn, ...this.#torn.filter(({ number }) => number < torn.number)].slice(0, KEPT);
     this.#hanging = null;
     this.#hands.tell("torn", torn);
     this.context.announce?.(this.t("bench.printer.torn", { number: torn.number }));
@@ -193,10 +194,9 @@ function key(deviceId) {
   return `countertop.bench.torn.${deviceId}`;
 }
 
-/** Torn off before, in this tab; what a new tab finds cut off hangs there still, but only the last one. */
-function rememberedTorn(deviceId, total) {
-  const kept = Number(sessionStorage.getItem(key(deviceId)) ?? Number.NaN);
-  return Number.isInteger(kept) ? kept : Math.max(0, total - 1);
+/** The last receipt that was torn off in this tab. */
+function tornUpTo(deviceId) {
+  return Number(sessionStorage.getItem(key(deviceId)) ?? 0);
 }
 
 function rememberTorn(deviceId, number) {

@@ -11,7 +11,6 @@ const LIGHTS = { DEVICE_STATE_BUSY: "#4aa3ff", DEVICE_STATE_READY: "#36c26e", DE
 
 class BenchReader extends BenchElement {
   #hands;
-  #chosen = PEOPLE[0];
   #making = false;
   #told = () => this.refresh();
 
@@ -22,6 +21,11 @@ class BenchReader extends BenchElement {
 
   stopped() {
     this.#hands.removeEventListener("card", this.#told);
+  }
+
+  /** Who is chosen stays so while the page shows something else. */
+  get #chosen() {
+    return this.#hands.chosen ?? this.#hands.laid ?? PEOPLE[0];
   }
 
   get #people() {
@@ -78,7 +82,7 @@ class BenchReader extends BenchElement {
 
   #picker() {
     const choose = (person) => () => {
-      this.#chosen = person;
+      this.#hands.chosen = person;
       this.refresh();
     };
     return h(
@@ -119,7 +123,7 @@ class BenchReader extends BenchElement {
       this.#making
         ? personForm((key) => this.t(key), this.#hands.made.length, (person) => {
             this.#hands.made.push(person);
-            this.#chosen = person;
+            this.#hands.chosen = person;
             this.refresh();
             this.context.announce?.(this.t("bench.reader.made", { name: person.facts.name }));
           })

@@ -14,12 +14,14 @@ const MARKS = {
   UNCERTAIN: "alert", CANCELLED: "cross",
 };
 const TICK = 250;
+const SIDE_BY_SIDE = 860; // as in bench.css
 
 class BenchVisit extends BenchElement {
   #visit = null;
   #stopWatching = () => {};
   #tick = null;
   #said = "";
+  #shown = "";
   #onChange = () => this.#changed();
 
   get needsDevice() {
@@ -67,11 +69,26 @@ class BenchVisit extends BenchElement {
   }
 
   #changed() {
-    const { current, state } = this.#visit;
-    const said = current.prompt && state === "running" ? this.#prompt(current) : `${this.t(`bench.step.${current.name}`)}: ${this.t(`bench.state.${current.state}`)}`;
-    if (said !== this.#said) this.context.announce?.(said);
+    const said = this.#news();
+    if (said && said !== this.#said) this.context.announce?.(said);
     this.#said = said;
     this.refresh();
+  }
+
+  /** What is worth to be read aloud: what a person is asked for, and how a step ended. */
+  #news() {
+    const { prompt, state, name } = this.#visit.current;
+    if (state === "RUNNING") return prompt ? this.#prompt(this.#visit.current) : "";
+    return `${this.t(`bench.step.${name}`)}: ${this.t(`bench.state.${state}`)}`;
+  }
+
+  /** Keeps the current step in sight, once for each. */
+  rendered() {
+    const name = this.#visit?.current.name;
+    if (!name || name === this.#shown) return;
+    this.#shown = name;
+    const beside = this.clientWidth >= SIDE_BY_SIDE;
+    this.querySelector(beside ? `[data-testid="step-${name}"]` : ".bench-stage")?.scrollIntoView({ block: "nearest" });
   }
 
   get #going() {
@@ -166,12 +183,12 @@ class BenchVisit extends BenchElement {
     return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value?.key ? this.t(value.key) : value]));
   }
 
-  #error(error) {
+  #error(error, role = null) {
     const told = error instanceof StepFailed ? this.t(error.key, error.values) : sentence(error);
     const action = error.deviceFault?.action;
     return h(
       "p",
-      { class: "bench-problem", role: "alert", key: "error", dataset: { testid: "step-error" } },
+      { class: "bench-problem", role, key: "error", dataset: { testid: role ? "visit-error" : "step-error" } },
       h("span", null, told),
       h("span", { class: "bench-problem-action" }, action ?? this.t(error.code === "unavailable" ? "bench.visit.do_wait" : "bench.visit.do_retry")),
     );
@@ -192,6 +209,7 @@ class BenchVisit extends BenchElement {
       h("h3", { key: "title" }, this.t(`bench.step.${step.name}`)),
       h("p", { key: "prompt", class: `bench-prompt${step.prompt ? "" : " quiet"}`, dataset: { testid: "visit-prompt", prompt: step.prompt } },
         step.prompt ? this.#prompt(step) : this.t(`bench.state.${step.state}`)),
+      step.error ? this.#error(step.error, "alert") : null,
       step.progress?.total
         ? h("progress", { key: "progress", max: Number(step.progress.total), value: String(step.progress.done ?? 0), "aria-label": this.t("bench.visit.progress") })
         : null,

@@ -7,7 +7,7 @@ import { follow, isLoss, pause } from "./following.js";
 import { handsOf } from "./hands.js";
 import { STEPS } from "./visit_steps.js";
 
-const PACE = 450;
+const PACE = 900;
 const OVER = new Set(["SUCCEEDED", "NOT_CONFIGURED", "SKIPPED"]);
 
 /** Thrown where a visit ends because the person gave it up. */
@@ -19,6 +19,7 @@ export class Visit extends EventTarget {
   #hangUp = new AbortController();
   #pending = new Map();
   #operation = null;
+  #at = null;
 
   /**
    * @param {object} context
@@ -50,9 +51,9 @@ export class Visit extends EventTarget {
     return this.#giveUp.signal;
   }
 
-  /** The step that runs or failed; the last one when all is done. */
+  /** The step that runs, or ran last. */
   get current() {
-    return this.steps.find(({ state }) => !OVER.has(state)) ?? this.steps.at(-1);
+    return this.#at ?? this.steps[0];
   }
 
   hands(kind) {
@@ -71,7 +72,7 @@ export class Visit extends EventTarget {
       for (const [index, step] of this.steps.entries()) {
         if (OVER.has(step.state)) continue;
         await this.#run(step, STEPS[index].run);
-        if (this.automatic) await pause(PACE, this.signal);
+        await pause(this.automatic ? PACE : PACE / 2, this.signal);
       }
       this.state = "done";
     } catch (error) {
@@ -87,6 +88,7 @@ export class Visit extends EventTarget {
       step.state = "SKIPPED";
       return;
     }
+    this.#at = step;
     Object.assign(step, { state: "RUNNING", began: Date.now(), milliseconds: 0, notes: [], pictures: [], error: null, progress: null });
     this.changed();
     try {

@@ -192,6 +192,7 @@ async function takePaper(visit, step) {
 async function pay(visit, step) {
   const hands = visit.hands("CAMERA");
   let shown = false;
+  await hands.setScene({ scene: "SCENE_PERSON" }); // a code that an earlier visit left there is not this customer's
   const result = await visit.operate(step, `${V1}.CameraService/ScanCodes`, { deviceId: hands.deviceId }, {
     seconds: seconds(visit),
     async look({ operation }) {
@@ -205,6 +206,7 @@ async function pay(visit, step) {
   visit.note(step, "bench.visit.code", { text: code?.text ?? "" });
   const { frame } = await visit.context.rpc.call(`${V1}.CameraService/GetFrame`, { deviceId: hands.deviceId }, { signal: visit.signal });
   visit.picture(step, "phone", frame);
+  await hands.setScene({ scene: "SCENE_PERSON" });
 }
 
 async function issueCard(visit, step) {
@@ -231,6 +233,7 @@ async function issueCard(visit, step) {
       look({ moved }) {
         if (!moved) return;
         visit.note(step, `bench.movement.${moved.movement.slice(14).toLowerCase()}`);
+        hands.tell("moved", moved.place);
         hands.tell("cards");
       },
     },

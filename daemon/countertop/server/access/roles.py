@@ -7,7 +7,7 @@ role that it stands in, never another.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import Literal, TypeAlias
@@ -83,10 +83,12 @@ class _Bound:
 class _Rule:
     """What a set of roles says of a method."""
 
-    __slots__ = ("always", "known", "needs_claim", "roles", "whole")
+    __slots__ = ("able", "always", "known", "needs_claim", "roles", "whole")
 
-    def __init__(self, roles: Sequence[_Bound], *, needs_claim: bool, whole: bool) -> None:
-        self.roles = roles
+    def __init__(self, names: frozenset[str], able: Sequence[_Bound], *, needs_claim: bool, whole: bool) -> None:
+        self.able = able
+        """Those of all roles that allow the method."""
+        self.roles = [role for role in able if role.name in names]
         self.needs_claim = needs_claim
         self.whole = whole
         self.always = self._always()
@@ -146,8 +148,8 @@ class RoleTable:
         return rule.known.get(place) or self._weigh(rule, caller.roles, method, place)
 
     def _rule(self, names: frozenset[str], method: str) -> _Rule:
-        roles = [role for name in sorted(names) if (role := self._roles.get(name)) is not None and role.allows(method)]
-        rule = _Rule(roles, needs_claim=method in self._under_claim, whole=method in self._whole)
+        able = [role for _, role in sorted(self._roles.items()) if role.allows(method)]
+        rule = _Rule(names, able, needs_claim=method in self._under_claim, whole=method in self._whole)
         self._rules[names, method] = rule
         return rule
 
@@ -166,17 +168,10 @@ class RoleTable:
             own = _words([role.name for role in rule.roles if role.covers(device_id, kind)], "or")
             return f"{method}{where} needs a claim on it: the role {own} allows it only under one."
         have = f"you have {_words(sorted(names), 'and')}" if names else "you have none"
-        able = list(self._able(method, device_id, kind))
+        able = [role.name for role in rule.able if role.covers(device_id, kind)]
         if not able:
             return f"No role allows {method}{where}; {have}."
         return f"{method}{where} needs the role {_words(able, 'or')}; {have}."
-
-    def _able(self, method: str, device_id: str, kind: DeviceKind) -> Iterator[str]:
-        """Roles that allow it, with a claim or without."""
-        for name in self.names:
-            role = self._roles[name]
-            if role.allows(method) and role.covers(device_id, kind):
-                yield name
 
 
 def _words(names: Sequence[str], last: str) -> str:

@@ -47,7 +47,7 @@ def find_tail(files: Sequence[AuditFile]) -> Tail:
     torn = b""
     for file in reversed(files):
         line, behind = _last_record(file.path)
-        torn = torn or behind
+        torn = behind if file is files[-1] else torn
         if line is not None:
             record = parse(line)
             return Tail(record["number"], line_hash(line), torn, record)
@@ -124,6 +124,9 @@ class Chain:
         self._file: Writable | None = None
         self._lock: int | None = None
         self._found = False
+        self._attempted: tuple[int, Sequence[Entry]] = (0, ())
+        """The number before, and what an append that has not succeeded was given."""
+        self._landed: list[Entry] = []
 
     @property
     def is_open(self) -> bool:
@@ -135,24 +138,28 @@ class Chain:
         """Bytes of the present file."""
         return self._file.size if self._file is not None else 0
 
-    def open(self) -> int:
-        """Find the end, and set aside what is torn there. Returns how many records of an append that failed are
-        in the file nevertheless. Raises OSError.
-        """
+    def open(self) -> None:
+        """Find the end, and set aside what is torn there. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock(self.folder)
         files = audit_files(self.folder)
         tail = find_tail(files)
-        landed = tail.number - self.number if self._found else 0
         if not self._found:
             what = None if tail.last is None else tail.last["what"]
             self.clean = not tail.torn and what in (None, "stop", "checkpoint")
         self._found = True
         self.number, self.head = tail.number, tail.head
+        before, attempted = self._attempted
+        self._landed += attempted[: max(0, tail.number - before)]
+        self._attempted = (0, ())
         self._file = self._opened(files[-1].path if files else self.folder / file_name(1))
         if tail.torn:
             self._set_aside(tail.torn)
         self._file.sync()
+
+    def landed(self) -> list[Entry]:
+        """What of appends that failed is in the file nevertheless, as far as it was not asked for yet."""
+        landed, self._landed = self._landed, []
         return landed
 
     def append(self, entries: Sequence[Entry]) -> int:
@@ -167,8 +174,10 @@ class Chain:
             if size >= GROUP_BYTES:
                 break
         assert self._file is not None, "opened"
+        self._attempted = (self.number, tuple(entries))
         self._file.write(b"\n".join([*made, b""]))
         self._file.sync()
+        self._attempted = (0, ())
         self.number, self.head = number, head
         return len(made)
 
@@ -200,7 +209,7 @@ class Chain:
 
     def _set_aside(self, torn: bytes) -> None:
         """The torn bytes stay where they are, and a record says which they are."""
-        details = {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
+        details: dict[str, str | int | bool] = {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
         line = encode(Entry(time.time_ns(), "torn", details=details), self.number + 1, self.head)
         end = b"" if torn.endswith(b"\n") else b"\n"
         assert self._file is not None, "opened"

@@ -38,8 +38,9 @@ class Batch:
     operations: dict[str, OperationRow] = field(default_factory=dict)
     events: list[tuple[int, bytes]] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
-    audit: list[tuple[float, str, str]] = field(default_factory=list)
     drop_events_to: int = 0
+    drop_audit_to: int = 0
+    """Of the table that an earlier version kept."""
     durable: bool = False
     """Somebody waits for it to be on the disk."""
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
@@ -47,15 +48,15 @@ class Batch:
     @property
     def empty(self) -> bool:
         """There is nothing to write and nobody waits."""
-        return not (self.operations or self.events or self.facts or self.audit or self.waiters)
+        return not (self.operations or self.events or self.facts or self.drop_audit_to or self.waiters)
 
     def take_up(self, failed: Batch) -> None:
         """Take along what an earlier batch could not write; what is newer here wins. Its waiters have been told."""
         self.operations = failed.operations | self.operations
         self.facts = failed.facts | self.facts
         self.events = failed.events + self.events
-        self.audit = failed.audit + self.audit
         self.drop_events_to = max(failed.drop_events_to, self.drop_events_to)
+        self.drop_audit_to = max(failed.drop_audit_to, self.drop_audit_to)
         if len(self.events) > EVENTS_KEPT:
             del self.events[:-EVENTS_KEPT]
             self.drop_events_to = self.events[0][0] - 1
@@ -70,9 +71,10 @@ class Batch:
             connection.executemany(_PUT_OPERATION, map(_columns, self.operations.values()))
             connection.executemany("INSERT OR REPLACE INTO events VALUES (?, ?)", self.events)
             connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", self.facts.items())
-            connection.executemany("INSERT INTO audit (time, kind, body) VALUES (?, ?, ?)", self.audit)
             if self.drop_events_to:
                 connection.execute("DELETE FROM events WHERE sequence <= ?", (self.drop_events_to,))
+            if self.drop_audit_to:
+                connection.execute("DELETE FROM audit WHERE number <= ?", (self.drop_audit_to,))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

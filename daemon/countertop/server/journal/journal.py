@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import sqlite3
@@ -12,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from countertop.sdk.errors import CountertopError
 from countertop.server.journal.batch import EVENTS_KEPT, Batch, OperationRow
@@ -33,7 +31,6 @@ OPERATION_DAYS = 30
 """How long an operation is kept whole."""
 ID_DAYS = 400
 """How long its id is kept after that: it is refused, and never run again."""
-AUDIT_DAYS = 400
 POWER_LOSS_JUMP = 1_000_000
 """Event numbers left out after a power failure: events that watchers have seen may be lost then, and their numbers must
 not be given to others."""
@@ -42,7 +39,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Journal:
-    """Keeps operations that consume, events, an audit and facts. Writes never block the loop; reads are by index.
+    """Keeps operations that consume, events and facts. Writes never block the loop; reads are by index.
 
     What cannot be written is kept and tried again; meanwhile `check` and `commit` raise JOURNAL_FAILED.
     """
@@ -117,7 +114,6 @@ class Journal:
             (whole,),
         )
         cursor.execute("DELETE FROM operations WHERE ended < ?", (ids,))
-        cursor.execute("DELETE FROM audit WHERE time < ?", (now - AUDIT_DAYS * _DAY,))
 
     def close(self) -> None:
         """Write what is left, mark the file as closed in good order, and free it. Safe to call twice."""
@@ -168,10 +164,10 @@ class Journal:
             self._gathering.facts[key] = value
         self._wake()
 
-    def put_audit(self, kind: str, **body: Any) -> None:
-        """Add to the audit; never customer data."""
+    def drop_old_audit(self, number: int) -> None:
+        """Forget rows of the old audit up to a number."""
         with self._lock:
-            self._gathering.audit.append((time.time(), kind, json.dumps(body, ensure_ascii=False)))
+            self._gathering.drop_audit_to = number
         self._wake()
 
     def check(self) -> None:
@@ -288,13 +284,12 @@ class Journal:
         with closing(self._file.reader.cursor()) as cursor:
             return self._fact(cursor, key)
 
-    def audit(self, kind: str = "") -> list[dict[str, Any]]:
-        """The audit's entries, the oldest first, of one kind or all."""
+    def old_audit(self, after: int, limit: int) -> list[tuple[int, float, str, str]]:
+        """What an earlier version kept as its audit, behind a row: number, Unix time, kind, JSON of the rest."""
         if self._file is None:
             return []
-        query = "SELECT time, kind, body FROM audit WHERE ? IN ('', kind) ORDER BY number"
-        rows = self._file.reader.execute(query, (kind,))
-        return [{"time": when, "kind": what, **json.loads(body)} for when, what, body in rows]
+        query = "SELECT number, time, kind, body FROM audit WHERE number > ? ORDER BY number LIMIT ?"
+        return self._file.reader.execute(query, (after, limit)).fetchall()
 
     def _rows(self, where: str, parameters: tuple[object, ...] = ()) -> Iterator[OperationRow]:
         if self._file is None:

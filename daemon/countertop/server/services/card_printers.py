@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.server.apdu_exchange import ApduExchange, check_command
+from countertop.server.caller import CALLER
 from countertop.server.operations import OperationRecord, seconds
 from countertop.server.services.base import Service
 from countertop.v1 import card_printer_pb2 as cards
@@ -104,7 +105,7 @@ class CardPrinters(Service):
                 await self.terminal.maintain(runner, before, drain=0.0)
             raise
         inventory = self._inventory(request.device_id)
-        self._audit("begin", inventory, request.by)
+        self._audit(inventory, request.by, begin=True)
         return cards.BeginCardExchangeResponse(inventory=inventory)
 
     async def end_card_exchange(self, request: cards.EndCardExchangeRequest) -> cards.EndCardExchangeResponse:
@@ -116,7 +117,7 @@ class CardPrinters(Service):
         book.exchanged(request.counts)
         await self.terminal.maintain(runner, book.end_exchange(), DEFAULT_DRAIN)
         inventory = self._inventory(request.device_id)
-        self._audit("end", inventory, request.by)
+        self._audit(inventory, request.by, begin=False)
         return cards.EndCardExchangeResponse(inventory=inventory)
 
     def _inventory(self, device_id: str) -> cards.CardInventory:
@@ -129,9 +130,10 @@ class CardPrinters(Service):
             exchanging=self.terminal.card_books[device_id].exchanging,
         )
 
-    def _audit(self, what: str, inventory: cards.CardInventory, by: str) -> None:
-        counts = {unit.unit.name: unit.count for unit in inventory.units}
-        self.terminal.journal.put_audit("card exchange", device_id=inventory.device_id, what=what, counts=counts, by=by)
+    def _audit(self, inventory: cards.CardInventory, by: str, *, begin: bool) -> None:
+        counts: dict[str, Any] = {f"cards in {unit.unit.name}": unit.count for unit in inventory.units}
+        device_id = inventory.device_id
+        self.terminal.audit.record("card exchange", CALLER.get(), device_id=device_id, begin=begin, by=by, **counts)
 
     # --- preview ---------------------------------------------------------------------------------------------------
 

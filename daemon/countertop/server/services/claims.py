@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from countertop.sdk.errors import InvalidRequest
+from countertop.sdk.errors import CountertopError, InvalidRequest
+from countertop.server.caller import CALLER
 from countertop.server.services.base import Service
 from countertop.v1 import claim_pb2
 
@@ -55,6 +57,17 @@ class Claims(Service):
         return claim_pb2.ListClaimsResponse(claims=self.terminal.claims.standing())
 
     async def revoke_claim(self, request: claim_pb2.RevokeClaimRequest) -> claim_pb2.RevokeClaimResponse:
-        """Take it from its holder."""
+        """Take it from its holder; where the audit can be written, it is on the disk before the answer."""
+        device_ids = self.terminal.claims.devices(request.claim_id)
         self.terminal.claims.revoke(request.claim_id)
+        self.terminal.audit.record(
+            "revoke",
+            CALLER.get(),
+            device_id=",".join(device_ids),
+            id=request.claim_id,
+            reason=request.reason,
+            by=request.by,
+        )
+        with suppress(CountertopError):  # logged by the audit; the record waits
+            await self.terminal.audit.flush()
         return claim_pb2.RevokeClaimResponse()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from countertop.sdk.errors import InvalidRequest
+from countertop.server.caller import CALLER
 from countertop.server.recording import LinkRecording
 from countertop.server.terminal import Terminal
 from countertop.v1.device_pb2 import RecordLinkRequest, RecordLinkResponse
@@ -23,15 +24,15 @@ async def record_link(terminal: Terminal, request: RecordLinkRequest) -> AsyncIt
         _check_key(request.encrypt_to)
     recording = LinkRecording(request.encrypt_to)
     await runner.record(recording, WITHIN)
-    audit = {"device_id": runner.id, "encrypted": bool(request.encrypt_to)}
-    terminal.journal.put_audit("record", begin=True, **audit)
+    caller, encrypted = CALLER.get(), bool(request.encrypt_to)
+    terminal.audit.record("record", caller, device_id=runner.id, begin=True, encrypted=encrypted)
     try:
         yield RecordLinkResponse()
         async for lines in recording.batches():
             yield RecordLinkResponse(lines=lines)
     finally:
         runner.recordings.leave(recording)
-        terminal.journal.put_audit("record", begin=False, **audit)
+        terminal.audit.record("record", caller, device_id=runner.id, begin=False, encrypted=encrypted)
 
 
 def _check_key(pem: str) -> None:
