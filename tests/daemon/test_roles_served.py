@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +15,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from countertop.sdk.marks import holds_marked
 from countertop.server.access.builtin import BUILT_IN, METHODS, role_table
-from countertop.server.config import RoleConfig
-from countertop.server.doors.grpc_door import GrpcDoor, unproven
+from countertop.server.access.grants import Grants
+from countertop.server.access.tokens import Token, TokenStore
+from countertop.server.config import AccessConfig, ListenConfig, RoleConfig
+from countertop.server.doors.grpc_door import GrpcDoor
 from countertop.server.gate import Call, Gate
 from countertop.server.services.bench import Bench
 from countertop.v1 import (
@@ -28,8 +29,6 @@ from countertop.v1 import (
     operation_pb2,
 )
 
-ROLES = "test-roles"
-"""Metadata by which a test says which roles a call has."""
 CONFIGURED = {
     "blind": RoleConfig(allow=["IdReaderService.Read"]),
     "kiosk": RoleConfig(allow=["IdReaderService.*", "ClaimService.Claim"], claim="held", customer_data=True),
@@ -41,14 +40,16 @@ NAME = "张三丰"
 class Served:
     """Calls every method as any role."""
 
-    def __init__(self, gate: Gate, channel: grpc.aio.Channel) -> None:
+    def __init__(self, gate: Gate, channel: grpc.aio.Channel, tokens: TokenStore) -> None:
         self.gate = gate
         self._channel = channel
+        self._tokens = tokens
 
     def call(self, method: str, request: Message, *roles: str) -> Any:
         """An iterator of the answers, for every shape of method. Raises grpc.aio.AioRpcError."""
         call = next(call for call in self.gate.calls.values() if call.name == method)
-        return self._answers(call, request, (((ROLES, ",".join(roles)),)))
+        secret = self._tokens.issue_in_memory(Token(",".join(roles), roles))
+        return self._answers(call, request, (("authorization", f"Bearer {secret}"),))
 
     async def one(self, method: str, request: Message, *roles: str) -> Any:
         """The last answer."""
@@ -83,15 +84,13 @@ async def served(counter: SimpleNamespace, tmp_path: Path) -> AsyncIterator[Serv
     terminal = counter.daemon.terminal
     gate = Gate(terminal, [*counter.daemon._services(), Bench(terminal)], role_table(CONFIGURED), terminal.audit)
 
-    def who(context: Any) -> Any:
-        named = dict(context.invocation_metadata())[ROLES]
-        return replace(unproven(context), identity=f"as {named}", roles=frozenset(filter(None, named.split(","))))
-
-    door = GrpcDoor(gate, who)
-    door.listen(f"unix:{tmp_path}/roles.sock")
+    tokens = TokenStore(tmp_path / "tokens")
+    nobody = Grants([], AccessConfig(owner=""))
+    door = GrpcDoor(gate, ListenConfig([f"unix:{tmp_path}/roles.sock"]), nobody, tokens)
+    door.listen()
     await door.start()
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:
-        yield Served(gate, channel)
+        yield Served(gate, channel, tokens)
     await door.stop(0)
 
 

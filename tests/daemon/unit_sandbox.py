@@ -1,9 +1,9 @@
-"""Runs a command under what a systemd unit forbids, as far as that goes without systemd: system calls, kinds of sockets,
-memory that is writable and executable, namespaces, capabilities, open files. `python unit_sandbox.py UNIT COMMAND...`;
-without arguments it fails where that cannot be done.
+"""Runs a command under what a systemd unit forbids: `python unit_sandbox.py UNIT COMMAND...`. Without arguments it
+fails where that cannot be done.
 
-The kernel enforces it in the way in which systemd has it do so, by a seccomp filter; names and groups of system calls are
-those of `systemd-analyze syscall-filter`. What needs mounts and control groups (files, devices, IP addresses) is not here.
+System calls, kinds of sockets, memory that is writable and executable, namespaces, capabilities, open files: the kernel
+enforces them in the way in which systemd has it do so, by a seccomp filter. Names and groups of system calls are those
+of `systemd-analyze syscall-filter`. What needs mounts and control groups (files, devices, addresses) is not here.
 """
 
 from __future__ import annotations
@@ -121,4 +121,4 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(0)  # it could be done
     restrict(directives(Path(sys.argv[1])))
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - that is what it is for
+    os.execv(sys.argv[2], sys.argv[2:])

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from countertop.sdk.ink.signer import Ed25519Signer
@@ -62,9 +62,10 @@ def judge(data: bytes, **options: object) -> Verdict:
 
 
 texts = st.text(max_size=40)
-flat = st.dictionaries(texts, st.text(max_size=700) | st.integers() | st.booleans(), max_size=30)
+flat = st.dictionaries(texts, st.text(max_size=700) | st.integers() | st.booleans(), max_size=26)
 
 
+@settings(max_examples=40)
 @given(texts, texts, texts, st.sets(texts, max_size=20), texts, texts, flat, st.integers(1, 2**50))
 def test_whatever_a_caller_sends_becomes_one_line_that_reads_back(
     what, identity, name, roles, device_id, outcome, details, number
@@ -115,7 +116,7 @@ def test_a_chain_that_nobody_touched_is_intact(tmp_path):
     assert verdict.head == line_hash(template()[-1][:-1])
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_changed_byte_is_found_and_its_record_named(data):
     lines = template()
@@ -209,7 +210,8 @@ def test_a_long_end_without_a_checkpoint_fails_where_a_key_is_given(tmp_path):
     assert (problem.number, problem.what) == (4, "unsigned")
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
+@example(len(template()[0]) - 1, b"")
 @given(st.integers(0, sum(map(len, template()))), st.binary(max_size=6))
 def test_a_crash_at_any_byte_leaves_a_chain_that_goes_on_and_accounts_for_the_rest(kept, garbage):
     whole = b"".join(template())[:kept]
@@ -225,10 +227,10 @@ def test_a_crash_at_any_byte_leaves_a_chain_that_goes_on_and_accounts_for_the_re
         assert verdict.intact, verdict.problems
         data = path.read_bytes()
         assert data.startswith(whole + garbage), "nothing is taken away"
-        complete = whole.count(b"\n")
-        assert verdict.records == complete + bool(torn) + 3
-        assert verdict.torn == bool(torn)
-        if torn:
+        lacks_its_end = torn + b"\n" in template()
+        assert verdict.records == whole.count(b"\n") + bool(torn) + 3
+        assert verdict.torn == (bool(torn) and not lacks_its_end)
+        if verdict.torn:
             (told,) = [json.loads(line) for line in data.splitlines() if b'"what":"torn"' in line]
             assert told["details"] == {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "health": ("health", "check a device's health"),
     "maintenance": ("maintenance", "take a device out of use, or back into use"),
     "statistics": ("statistics", "what a device has done"),
+    "audit": ("audit", "what was done and by whom: check it, export it, show it"),
     "reset": ("reset", "end what runs on a device and connect anew"),
     "call": ("call", "carry out a command of a device's vendor, or list them"),
     "record": ("record", "record what goes over a device's link, to play it back in a test"),

@@ -18,13 +18,14 @@ from countertop.sdk.marks import safe
 from countertop.sdk.plugins import Emulator
 from countertop.sdk.vendor import check_vendor_commands
 from countertop.server.access.builtin import role_table
+from countertop.server.access.grants import Grants
 from countertop.server.access.tokens import TokenStore
 from countertop.server.audit.log import FOLDER as AUDIT_FOLDER
 from countertop.server.audit.log import AuditLog
 from countertop.server.claims import ClaimPolicy
 from countertop.server.config import BrowserConfig, Config, ConfigError, DeviceConfig
 from countertop.server.device_view import DeviceView
-from countertop.server.doors.grpc_door import GrpcDoor, unproven
+from countertop.server.doors.grpc_door import GrpcDoor
 from countertop.server.emulation import start_emulators, stop_emulators
 from countertop.server.gate import Gate
 from countertop.server.hotplug import HotPlug, id_basis
@@ -129,9 +130,10 @@ class Daemon:
             self.terminal.verbs.update({verb.name: verb for verb in service.verbs.values()})
         self.terminal.restore()
         gate = Gate(self.terminal, services, role_table(self.config.roles), self.terminal.audit)
-        self._door = GrpcDoor(gate, unproven)
-        for address in self.config.listen.addresses:
-            self._door.listen(address)
+        access = self.config.access
+        grants = Grants(self.config.grants, access)
+        self._door = GrpcDoor(gate, self.config.listen, grants, self._tokens, owner=access.owner)
+        self._door.listen()
         if self.config.browser.address:
             self._browser = self._browser_door(gate)
             self._browser.listen()

@@ -20,6 +20,7 @@ __all__ = [
     "DeviceConfig",
     "GrantConfig",
     "ListenConfig",
+    "ListenTlsConfig",
     "RoleConfig",
     "TerminalConfig",
     "default_socket",
@@ -77,10 +78,29 @@ class TerminalConfig:
 
 
 @dataclass(slots=True)
+class ListenTlsConfig:
+    """`[listen.tls]`: PEM files of mutual TLS; they are read anew when they change."""
+
+    certificate: str = ""
+    """The server's certificate, with the chain."""
+    key: str = ""
+    client_ca: str = ""
+    """The authorities that clients' certificates must be signed by."""
+
+
+@dataclass(slots=True)
 class ListenConfig:
-    """`[listen]`: `unix:/PATH`, or HOST:PORT on loopback (port 0 for a free one)."""
+    """`[listen]`: where programs call."""
 
     addresses: list[str] = field(default_factory=lambda: [default_socket(), "127.0.0.1:7411"])
+    """`unix:/PATH`, `HOST:PORT` (port 0 for a free one), `systemd:NAME` for an inherited socket. With `tls:` before it,
+    and beyond loopback, mutual TLS is spoken there.
+    """
+    mode: str = "0600"
+    """Of unix sockets, in octal digits."""
+    group: str = ""
+    """Of unix sockets; empty for the daemon's own."""
+    tls: ListenTlsConfig = field(default_factory=lambda: ListenTlsConfig())
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from countertop.sdk.links import parse_link
 from countertop.server.access.checks import access_problems
@@ -23,24 +23,17 @@ from countertop.server.config import (
     DeviceConfig,
     GrantConfig,
     ListenConfig,
+    ListenTlsConfig,
     RoleConfig,
     TerminalConfig,
 )
+from countertop.server.doors.addresses import address_problems
 from countertop.server.plugins import Plugins
 
-__all__ = ["check_addresses", "load_config"]
+__all__ = ["check_browser_address", "load_config"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 _LOOPBACK = re.compile(r"(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}")
-_ADDRESS = re.compile(rf"unix:/.{{1,100}}|{_LOOPBACK.pattern}")
-
-
-def check_addresses(addresses: list[str]) -> list[str]:
-    """Raises ValueError for an address that is no unix socket and not on loopback."""
-    for address in addresses:
-        if not _ADDRESS.fullmatch(address):
-            raise ValueError(f"expected unix:/PATH or a loopback HOST:PORT, got {address!r}")
-    return addresses
 
 
 def check_browser_address(address: str, *, certified: bool) -> None:
@@ -65,10 +58,29 @@ class _Terminal(_Strict):
     state_dir: Annotated[str, Field(pattern=r"^/")] = ""
 
 
-class _Listen(_Strict):
-    addresses: Annotated[list[str], Field(min_length=1)] = []
+class _ListenTls(_Strict):
+    certificate: Annotated[str, Field(pattern=r"^/")]
+    key: Annotated[str, Field(pattern=r"^/")]
+    client_ca: Annotated[str, Field(pattern=r"^/")]
 
-    _loopback = field_validator("addresses")(check_addresses)
+
+class _Listen(_Strict):
+    tls: _ListenTls | None = None
+    addresses: Annotated[list[str], Field(min_length=1)] = []
+    mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = ""
+    group: Annotated[str, Field(max_length=32)] = ""
+
+    @field_validator("addresses")
+    @classmethod
+    def _reachable(cls, addresses: list[str], info: ValidationInfo) -> list[str]:
+        problems = address_problems(addresses, tls=info.data.get("tls") is not None)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return addresses
+
+    def given(self) -> dict[str, Any]:
+        tls = {"tls": ListenTlsConfig(**self.tls.given())} if self.tls is not None else {}
+        return {**super().given(), **tls}
 
 
 class _Claims(_Strict):

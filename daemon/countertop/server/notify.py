@@ -1,7 +1,7 @@
-"""What a service manager is told (systemd's sd_notify): ready, how it is, still alive, stopping. Elsewhere nothing happens.
+"""What a service manager is told (systemd's sd_notify): ready, how it is, still alive, stopping. Elsewhere nothing.
 
-`Type=notify` and `WatchdogSec=` of the unit stand on it. The event loop itself says that it is alive, so that a loop that
-stands still is ended and started anew.
+`Type=notify` and `WatchdogSec=` of the unit stand on it. The event loop itself says that it is alive, so that a loop
+that stands still is ended and started anew.
 """
 
 from __future__ import annotations

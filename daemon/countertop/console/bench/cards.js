@@ -108,7 +108,7 @@ class BenchCards extends BenchElement {
     const jammed = place === "CARD_PLACE_JAMMED";
     const t = (key) => this.t(key);
     return drawing(
-      `cards-${place}-${this.device.state}-${document.documentElement.lang}`,
+      `cards-${place}-${this.device.state}`,
       520,
       150,
       { label: t("bench.cards.picture"), className: "bench-cards-body" },

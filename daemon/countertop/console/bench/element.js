@@ -1,5 +1,6 @@
 /** What every element of the bench has: a context and a device, one rendering a frame, and a place for what went wrong. */
 import { h, morph } from "../dom.js";
+import { onLanguage } from "../i18n.js";
 
 export class BenchElement extends HTMLElement {
   #context = null;
@@ -7,6 +8,7 @@ export class BenchElement extends HTMLElement {
   #due = false;
   #busy = "";
   #error = null;
+  #stopListening = () => {};
 
   /** {rpc, store, t, announce} */
   get context() {
@@ -46,6 +48,7 @@ export class BenchElement extends HTMLElement {
   disconnectedCallback() {
     if (!this.started) return;
     this.started = false;
+    this.#stopListening();
     this.stopped();
   }
 
@@ -53,6 +56,7 @@ export class BenchElement extends HTMLElement {
     if (!this.isReady) return;
     if (!this.started) {
       this.started = true;
+      this.#stopListening = onLanguage(() => this.refresh());
       this.begun();
     }
     this.refresh();

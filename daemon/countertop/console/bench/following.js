@@ -11,16 +11,16 @@ export function isLoss(error) {
 }
 
 /**
- * @param {{rpc: object}} context
+ * @param {{rpc: object, ownClaims?: object}} context the page's claims, where it has some, are what it runs under
  * @param {string} method
- * @param {{options: {operationId: string}}} request with its operation's id
+ * @param {{options: {operationId: string, epoch: string}}} request with its operation's id, and the epoch of its first sending
  * @param {{signal: AbortSignal, onLost?: () => void}} how
  * @returns {AsyncIterableIterator<any>} the responses; throws the RpcError that ended it
  */
-export async function* follow({ rpc }, method, request, { signal, onLost = () => {} }) {
-  const epoch = await epochOf(rpc);
-  const sent = { ...request, options: { ...request.options, epoch } };
+export async function* follow({ rpc, ownClaims }, method, request, { signal, onLost = () => {} }) {
   for (let lost = 0; ; ) {
+    const claimToken = ownClaims?.tokenFor(request.deviceId);
+    const sent = { ...request, options: { ...request.options, ...(claimToken ? { claimToken } : {}) } };
     try {
       for await (const response of rpc.stream(method, sent, { signal })) {
         lost = 0;
@@ -35,15 +35,10 @@ export async function* follow({ rpc }, method, request, { signal, onLost = () =>
   }
 }
 
-const epochs = new WeakMap();
-
-/** The journal's epoch as it was when this page first asked: another one means that nothing of before is known. */
-async function epochOf(rpc) {
-  if (!epochs.has(rpc)) {
-    const { terminal } = await rpc.call("countertop.v1.DeviceService/GetTerminal");
-    epochs.set(rpc, terminal.epoch);
-  }
-  return epochs.get(rpc);
+/** The journal's epoch now: an operation carries the one of its first sending, so that it is never begun a second time. */
+export async function epochNow({ rpc }, signal) {
+  const { terminal } = await rpc.call("countertop.v1.DeviceService/GetTerminal", {}, { signal });
+  return terminal.epoch;
 }
 
 /** Waits; throws the signal's reason when it is aborted. */

@@ -86,7 +86,6 @@ export function makePerson(facts) {
     document.person.address = facts.address;
     document.issuingAuthority = AUTHORITY;
   }
-  if (facts.validUntil && facts.kind.startsWith("foreign")) delete document.validLongTerm;
   return { id: facts.id ?? document.number, facts, document };
 }
 

@@ -1,6 +1,7 @@
 /** The form that makes an invented person with a card, right or subtly wrong. */
 import { h } from "../dom.js";
 import { ETHNICITIES, KINDS, makePerson } from "./people.js";
+import { factsOf } from "./person_facts.js";
 
 const ADDRESS = "样例省样例市新建区想象路1号";
 
@@ -22,7 +23,7 @@ export function personForm(t, count, made) {
   function submit(event) {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(event.currentTarget));
-    made(personOf(values, count));
+    made(makePerson(factsOf(values, count)));
   }
 
   return h(
@@ -41,24 +42,4 @@ export function personForm(t, count, made) {
     field("wrong", select("wrong", ["none", "expired", "digit"].map((flaw) => [flaw, t(`bench.flaw.${flaw}`)]))),
     h("button", { class: "bench-button primary", dataset: { testid: "person-save" } }, t("bench.person.save")),
   );
-}
-
-/** The person that the form's values say. */
-export function personOf(values, count) {
-  const expired = values.wrong === "expired";
-  return makePerson({
-    id: `made-${count}`,
-    kind: values.kind,
-    name: values.name,
-    latinName: values.latin || (values.kind.startsWith("foreign") ? "NEW, PERSON" : ""),
-    sex: values.sex,
-    birthDate: values.birth,
-    ethnicity: values.ethnicity,
-    nationality: values.kind.startsWith("foreign") ? values.nationality || "UTO" : "CHN",
-    address: values.address,
-    validFrom: expired ? "2005-01-01" : values.from,
-    validUntil: expired ? "2015-01-01" : values.until,
-    sequence: 100 + count,
-    wrongDigit: values.wrong === "digit",
-  });
 }

@@ -17,14 +17,14 @@ export function s(tag, attributes, ...children) {
 }
 
 /**
- * A drawing that the page replaces as a whole when `key` is another. With a label it is a picture to screen readers,
+ * A drawing that the page replaces as a whole when `key` or the language is another. With a label it is a picture to screen readers,
  * without one it is decoration.
  */
 export function drawing(key, width, height, { label = "", className = "" }, ...children) {
   const told = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   return h(
     "span",
-    { key: `drawing-${key}`, class: `bench-drawing ${className}` },
+    { key: `drawing-${key}${label && document.documentElement.lang}`, class: `bench-drawing ${className}` },
     s("svg", { viewBox: `0 0 ${width} ${height}`, focusable: "false", ...told }, ...children),
   );
 }

@@ -3,7 +3,7 @@
  * listens to "change". The steps themselves are in visit_steps.js.
  */
 import { newId } from "../dom.js";
-import { follow, isLoss, pause } from "./following.js";
+import { epochNow, follow, isLoss, pause } from "./following.js";
 import { handsOf } from "./hands.js";
 import { STEPS } from "./visit_steps.js";
 
@@ -130,7 +130,12 @@ export class Visit extends EventTarget {
   async operate(step, method, request, { seconds, look = () => {} }) {
     const sent = this.#pending.get(step.name) ?? {
       ...request,
-      options: { operationId: newId(), timeout: `${seconds}s`, visitId: this.id },
+      options: {
+        operationId: newId(),
+        timeout: `${seconds}s`,
+        visitId: this.id,
+        epoch: await epochNow(this.#context, this.signal),
+      },
     };
     this.#pending.set(step.name, sent);
     step.operationId = sent.options.operationId;

@@ -40,6 +40,8 @@ class Tail:
     """What lies behind the last record in the last file: a crash came between."""
     last: dict[str, Any] | None = None
     """The last record."""
+    bare: bool = False
+    """It is whole, but for the end of its line."""
 
 
 def find_tail(files: Sequence[AuditFile]) -> Tail:
@@ -50,8 +52,19 @@ def find_tail(files: Sequence[AuditFile]) -> Tail:
         torn = behind if file is files[-1] else torn
         if line is not None:
             record = parse(line)
-            return Tail(record["number"], line_hash(line), torn, record)
-    return Tail(files[0].first - 1 if files else 0, GENESIS, torn)
+            return _whole(Tail(record["number"], line_hash(line), torn, record))
+    return _whole(Tail(files[0].first - 1 if files else 0, GENESIS, torn))
+
+
+def _whole(tail: Tail) -> Tail:
+    """A last record that lacks nothing but the end of its line is not torn."""
+    try:
+        record = parse(tail.torn)
+    except ValueError:
+        return tail
+    if (record["number"], record["prev"]) != (tail.number + 1, tail.head):
+        return tail
+    return Tail(record["number"], line_hash(tail.torn), b"", record, bare=True)
 
 
 def _last_record(path: Path) -> tuple[bytes | None, bytes]:
@@ -153,7 +166,9 @@ class Chain:
         self._landed += attempted[: max(0, tail.number - before)]
         self._attempted = (0, ())
         self._file = self._opened(files[-1].path if files else self.folder / file_name(1))
-        if tail.torn:
+        if tail.bare:
+            self._file.write(b"\n")
+        elif tail.torn:
             self._set_aside(tail.torn)
         self._file.sync()
 

@@ -97,7 +97,7 @@ class Writer:
 
     def _wake(self) -> None:
         self._urgent.set()
-        if self._queue.empty():
+        if self._queue.empty():  # else it will not rest, or sees that it is urgent before it does
             self._queue.put(None)
 
     # -- the thread --
@@ -132,7 +132,7 @@ class Writer:
             self._begun = True
         elif self._failing:
             self._urgent.wait(RETRY_SECONDS)
-        else:
+        elif not self._urgent.is_set():  # else somebody came while the last records were written
             due = min(self._sign_at if self._unsigned else self._sweep_at, self._sweep_at)
             try:
                 item = self._queue.get(timeout=max(0.0, due - time.monotonic()))

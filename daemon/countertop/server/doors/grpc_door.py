@@ -6,9 +6,7 @@ No generated service code is needed: a new service in a proto costs no line here
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -16,18 +14,26 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc import status_pb2
 
+from countertop.server.access.tokens import TokenStore
 from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES
-from countertop.server.caller import CALLER_KEY, Caller
-from countertop.server.doors.standard import StandardServices
+from countertop.server.caller import Caller
+from countertop.server.config import ListenConfig
+from countertop.server.doors.addresses import Address, address_problems, is_loopback, parse_address
+from countertop.server.doors.identify import Identify, RolesOf
+from countertop.server.doors.listener import Limits, Listener
+from countertop.server.doors.loopback_token import LoopbackTokens
+from countertop.server.doors.private import PrivateSocket
+from countertop.server.doors.sockets import inherited, listen_tcp, listen_unix, name_of, unlink
+from countertop.server.doors.standard import StandardServices, abort
+from countertop.server.doors.tls import TlsFiles
 from countertop.server.gate import Call, Gate, Refused
 
-__all__ = ["GrpcDoor", "Who", "unproven"]
+__all__ = ["GrpcDoor", "Who"]
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Who = Callable[[Context], Caller]
-"""Finds out who calls. Raises Refused."""
+Who = Callable[[Context, str], Caller]
+"""Finds out who calls a method, `ReceiptPrinterService.Print`. Raises Refused."""
 
 _RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
 """More than a request may have, so that one that is too large is told which field makes it so."""
@@ -35,7 +41,8 @@ BROKEN_SECONDS = 0.1
 """gRPC tells that a client is gone as the end of its messages first, as if it had half-closed its stream, and only then
 as a cancellation. Who has died must not be taken for one that is done: for so long the cancellation is waited for.
 """
-_STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+FLUSH_SECONDS = 1.0
+"""How long clients may take to read what was sent to them before the daemon hangs up."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", _RECEIVE_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
@@ -44,23 +51,16 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
 )
-
-
-async def _abort(context: Context, status: status_pb2.Status) -> None:
-    await context.abort(
-        _STATUS_CODES[status.code],
-        status.message,
-        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
-    )
 
 
 def _unary(gate: Gate, call: Call, who: Who) -> Any:
     async def handle(request: Message, context: Context) -> Message:
         try:
-            return await gate.unary(call, request, who(context))
+            return await gate.unary(call, request, who(context, call.name))
         except Refused as refused:
-            await _abort(context, refused.status)
+            await abort(context, refused.status)
             raise
 
     return handle
@@ -68,12 +68,12 @@ def _unary(gate: Gate, call: Call, who: Who) -> Any:
 
 def _stream(gate: Gate, call: Call, who: Who) -> Any:
     async def handle(request: Message, context: Context) -> AsyncIterator[Message | bytes]:
-        async with aclosing(gate.stream(call, request, who(context))) as answers:
-            try:
+        try:
+            async with aclosing(gate.stream(call, request, who(context, call.name))) as answers:
                 async for answer in answers:
                     yield answer
-            except Refused as refused:
-                await _abort(context, refused.status)
+        except Refused as refused:
+            await abort(context, refused.status)
 
     return handle
 
@@ -92,12 +92,6 @@ def _exchange(gate: Gate, call: Call, who: Who) -> Any:
                 yield answer
 
     return handle
-
-
-def unproven(context: Context) -> Caller:
-    """A caller that is believed to be who owns the daemon."""
-    name = next((str(value)[:64] for key, value in context.invocation_metadata() or () if key == CALLER_KEY), "")
-    return Caller("inside", "owner", str(context.peer()), frozenset({"admin"}), name)
 
 
 def _serialise(response: Message | bytes) -> bytes:
@@ -122,69 +116,122 @@ def _handler(gate: Gate, call: Call, who: Who) -> grpc.RpcMethodHandler[Any, Any
 
 
 class GrpcDoor:
-    """A grpc.aio server on unix sockets and TCP addresses."""
+    """A grpc.aio server behind a listener, which accepts on unix sockets, on TCP addresses, and on inherited sockets.
 
-    def __init__(self, gate: Gate, who: Who) -> None:
+    `roles` says who gets which roles, `owner` is the role of the daemon's own user.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        config: ListenConfig,
+        roles: RolesOf,
+        tokens: TokenStore,
+        *,
+        owner: str = "",
+        limits: Limits | None = None,
+    ) -> None:
+        self._config = config
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._sockets: list[Path] = []
+        self._listener = Listener(limits)
+        who = Identify(self._listener.peer, roles, tokens, gate.audit_refusal)
         names = [service.descriptor.full_name for service in gate.services]
         for name in names:
             calls = [call for call in gate.calls.values() if call.descriptor.containing_service.full_name == name]
             handlers = {call.descriptor.name: _handler(gate, call, who) for call in calls}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        self._standard = StandardServices(names)
+        self._standard = StandardServices(names, who)
         self._server.add_generic_rpc_handlers((self._standard,))
+        self._tokens = LoopbackTokens(tokens, owner)
+        self._private: dict[bool, PrivateSocket] = {}
+        self._listening: list[tuple[socket.socket, PrivateSocket]] = []
+        self._own: list[socket.socket] = []
         self.addresses: list[str] = []
 
-    def listen(self, address: str) -> None:
-        """Take an address: `unix:/PATH` or `HOST:PORT` (port 0 for a free one). Raises OSError that says why not."""
-        if address.startswith("unix:"):
-            self._prepare_socket(Path(address.removeprefix("unix:")))
-        mask = os.umask(0o177)  # the socket is its owner's alone from its first moment
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._listener.connections
+
+    def listen(self) -> None:
+        """Take the configured addresses and what systemd passed. Raises OSError that says why not, and ValueError for
+        an address beyond loopback without certificates.
+        """
+        problems = address_problems(self._config.addresses, tls=bool(self._config.tls.certificate))
+        if problems:
+            raise ValueError("\n".join(problems))
+        passed = inherited()
         try:
-            port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: {_why(address)}") from error
-        finally:
-            os.umask(mask)
-        if not address.startswith("unix:"):
-            address = f"{address.rpartition(':')[0]}:{port}"
-        self.addresses.append(address)
+            wanted = [parse_address(text) for text in self._config.addresses]
+            self._inherit(passed, wanted)
+            for address in wanted:
+                if address.kind == "unix" and str(address) not in self.addresses:
+                    mode = int(self._config.mode, 8)
+                    self._take(listen_unix(Path(address.target), mode, self._config.group), address.tls, own=True)
+                elif address.kind == "tcp" and str(address) not in self.addresses:
+                    host, _, port = address.target.rpartition(":")
+                    for taken in listen_tcp(host, int(port)):
+                        self._take(taken, address.tls, own=True)
+        except BaseException:
+            self._free()
+            raise
 
     async def start(self) -> None:
         """Serve."""
         await self._server.start()
+        for listening, private in self._listening:
+            self._listener.accept_on(listening, private)
 
     async def stop(self, grace: float) -> None:
         """Take no more calls; cancel what still runs after `grace` seconds; free the sockets."""
         await self._standard.drain()
+        self._free()
         await self._server.stop(grace)
-        for path in self._sockets:
-            path.unlink(missing_ok=True)
+        await self._listener.close(FLUSH_SECONDS)
+        for private in self._private.values():
+            private.close()
 
-    def _prepare_socket(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.parent.stat().st_uid not in (os.geteuid(), 0):
-            raise OSError(f"cannot listen on {path}: its directory belongs to another user")
-        if path.exists():
-            if not stat.S_ISSOCK(path.stat().st_mode):
-                raise OSError(f"cannot listen on {path}: a file that is no socket lies there")
-            if _answers(path):
-                raise OSError(f"cannot listen on {path}: another daemon answers there; stop it first")
-            path.unlink()
-        self._sockets.append(path)
+    def _inherit(self, passed: dict[str, list[socket.socket]], wanted: list[Address]) -> None:
+        """Whoever started the daemon with a socket wants it served there, whether the configuration names it or not."""
+        named = [address.target for address in wanted if address.kind == "systemd"]
+        missing = next((name for name in named if name not in passed), None)
+        if missing is not None:
+            raise OSError(f"systemd has passed no socket of the name {missing!r} (FileDescriptorName=)")
+        secured = {address.target for address in wanted if address.kind == "systemd" and address.tls}
+        for name, sockets in passed.items():
+            for taken in sockets:
+                beyond = taken.family != socket.AF_UNIX and not is_loopback(taken.getsockname()[0])
+                self._take(taken, beyond or name in secured, own=False)
 
+    def _take(self, listening: socket.socket, tls: bool, *, own: bool) -> None:
+        if own:
+            self._own.append(listening)
+        self._listening.append((listening, self._private_socket(tls)))
+        address = name_of(listening)
+        self.addresses.append(f"tls:{address}" if tls else address)
+        if not tls and listening.family != socket.AF_UNIX:
+            self._tokens.offer(address)
 
-def _answers(path: Path) -> bool:
-    """Somebody listens on a unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
+    def _private_socket(self, tls: bool) -> PrivateSocket:
+        if tls not in self._private:
+            if tls:
+                if not self._config.tls.certificate:
+                    raise ValueError(
+                        "expected [listen.tls]: beyond loopback mutual TLS is spoken, also on inherited sockets"
+                    )
+                credentials = TlsFiles(self._config.tls).credentials()
+                self._private[tls] = PrivateSocket(lambda at: self._server.add_secure_port(at, credentials), tls=True)
+            else:
+                self._private[tls] = PrivateSocket(self._server.add_insecure_port, tls=False)
+        return self._private[tls]
 
-
-def _why(address: str) -> str:
-    return "is the directory missing or not yours?" if address.startswith("unix:") else "is the port in use?"
+    def _free(self) -> None:
+        """Listen no more."""
+        self._tokens.withdraw()
+        for listening in self._own:
+            unlink(listening)
+        self._own.clear()
+        self._listener.stop_accepting()
+        for listening, _ in self._listening:
+            listening.close()
+        self._listening.clear()

@@ -14,12 +14,8 @@ import contextlib
 import errno
 import logging
 import resource
-import secrets
 import socket
-import struct
-import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from countertop.server.doors.peers import Peer, peer_of
@@ -62,17 +58,6 @@ class Limits:
     """How long a client may take to say that it speaks HTTP/2, or TLS."""
 
 
-def _going_away(sentence: str) -> bytes:
-    """HTTP/2 frames that end a connection with a sentence for the client: SETTINGS, GOAWAY(ENHANCE_YOUR_CALM)."""
-    text = sentence.encode()
-    return b"\0\0\0\x04\0\0\0\0\0" + (8 + len(text)).to_bytes(3, "big") + b"\x07\0\0\0\0\0" + struct.pack(
-        ">II", 0, 0x0B
-    ) + text
-
-
-_TOO_MANY = _going_away("too many connections of this client")
-
-
 class _Connection:
     """One client: first silent, then relayed."""
 
@@ -89,14 +74,14 @@ class _Connection:
         loop.add_reader(accepted, self._readable)
         self._timer = loop.call_later(listener.limits.hello_seconds, self.close)
 
-    def close(self, last_words: bytes = b"") -> None:
+    def close(self) -> None:
         """Hang up. Safe to call twice."""
         if self._relay is not None:
             self._relay.close()
         elif self._accepted.fileno() != -1:
             self._timer.cancel()
             asyncio.get_running_loop().remove_reader(self._accepted)
-            _hang_up(self._accepted, last_words)
+            self._accepted.close()
             self._listener.gone(self)
 
     def _readable(self) -> None:
@@ -178,7 +163,7 @@ class Listener:
             connection.close()
 
     def known(self, connection: _Connection) -> None:
-        """gRPC will call it by its name."""
+        """GRPC will call it by its name."""
         self._named[connection.name] = connection
 
     def gone(self, connection: _Connection) -> None:
@@ -227,7 +212,8 @@ class Listener:
             accepted.close()
             return
         if self._is_full(peer) and not self._make_room(peer):
-            _hang_up(accepted, b"" if inner.tls else _TOO_MANY)
+            # without a word: a client of gRPC tries again later, but at once where it was told to go away (GOAWAY)
+            accepted.close()
             self._tell(peer)
             return
         self._open[_Connection(self, accepted, peer, inner)] = None
@@ -242,7 +228,7 @@ class Listener:
         own = self._of_client[peer.client] >= self.limits.of_one_client
         for connection in self._open:
             if not connection.peer.proven and (connection.peer.client == peer.client or not own):
-                connection.close(_TOO_MANY if connection.peer.door == "loopback" else b"")
+                connection.close()
                 return True
         return False
 
@@ -252,10 +238,3 @@ class Listener:
         if now - self._told >= _TELL_EVERY:
             log.warning("too many connections: %d turned away, the last one of %s", self._turned_away, peer.client)
             self._told, self._turned_away = now, 0
-
-
-def _hang_up(accepted: socket.socket, last_words: bytes) -> None:
-    with contextlib.suppress(OSError):
-        if last_words:
-            accepted.send(last_words)
-    accepted.close()

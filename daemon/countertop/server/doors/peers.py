@@ -38,7 +38,9 @@ def peer_of(accepted: socket.socket, *, tls: bool) -> Peer:
     if accepted.family == socket.AF_UNIX:
         if not KNOWS_CREDENTIALS:
             return Peer("unix", "", "unix", None)
-        found = UnixPeer(*_CREDENTIALS.unpack(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
+        found = UnixPeer(
+            *_CREDENTIALS.unpack(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        )
         return Peer("unix", f"pid={found.pid}", f"uid={found.uid}", found, proven=True)
     name = accepted.getpeername()
     place = f"[{name[0]}]:{name[1]}" if accepted.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"

@@ -27,6 +27,7 @@ class PrivateSocket:
         self.tls = tls
         """gRPC speaks mutual TLS there."""
         self._folder = Path(tempfile.mkdtemp(prefix="countertop-door-"))
+        self._is_there = True
         path = self._folder / "grpc"
         self._descriptor = -1
         self._address = str(path)
@@ -69,6 +70,7 @@ class PrivateSocket:
         self._remove()
 
     def _remove(self) -> None:
-        (self._folder / "grpc").unlink(missing_ok=True)
-        if self._folder.is_dir():
+        if self._is_there:
+            self._is_there = False
+            (self._folder / "grpc").unlink(missing_ok=True)
             self._folder.rmdir()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from countertop.sdk.errors import CountertopError
 from countertop.server.access.tokens import TokenStore, TokensUnusable
 from countertop.server.caller import CALLER, CALLER_KEY, Caller
-from countertop.server.doors.browser.answers import Receive, Scope, Send, answer, refuse
+from countertop.server.doors.browser.answers import SAFE, Receive, Scope, Send, answer, refuse
 from countertop.server.doors.browser.cameras import PREFIX as CAMERAS
 from countertop.server.doors.browser.cameras import Cameras
 from countertop.server.doors.browser.rules import Header, Judgement, Rules, Use
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
     from countertop.server.doors.browser.connect import ConnectApp
     from countertop.server.doors.browser.files import Files
 
-__all__ = ["BrowserApp"]
+__all__ = ["MOST_HEAD", "BrowserApp"]
 
-BODY_SECONDS = 20.0
-"""In which a request's body must have come whole."""
+CALLS = "/countertop."
+MOST_HEAD = 32 * 1024
+"""Bytes of a request's headers: as much as is read of a head that comes in pieces."""
 
 
 class BrowserApp:
@@ -42,8 +42,8 @@ class BrowserApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        path, use = scope["path"], self._use(scope["path"])
-        judged = self._rules.judge(scope["method"], scope["headers"], use)
+        use = self._use(scope["path"])
+        judged = _malformed(scope) or self._rules.judge(scope["method"], scope["headers"], use)
         if judged.status:
             await self._turn_away(scope, send, judged)
         elif use == "file":
@@ -51,22 +51,31 @@ class BrowserApp:
         else:
             caller = self._caller(scope, judged, use)
             if isinstance(caller, CountertopError):
-                self._gate.audit_refusal(_stranger(scope, judged), caller.message, method=path[:100])
+                self._gate.audit_refusal(_stranger(scope, judged), caller.message, method=self._method(scope))
                 await refuse(send, status_of(caller), judged.headers)
             elif use == "picture":
                 await self._cameras.serve(scope, receive, send, caller, judged.headers)
             else:
                 CALLER.set(caller)
-                await self._connect(scope, _Timely(receive), _With(send, judged.headers))  # type: ignore[arg-type]
+                await self._connect(scope, receive, _With(send, judged.headers))  # type: ignore[arg-type]
 
     def _use(self, path: str) -> Use:
         if path.startswith(CAMERAS):
             return "picture"
-        return "rpc" if path in self._gate.calls else "file"
+        return "rpc" if path.startswith(CALLS) else "file"
+
+    def _method(self, scope: Scope) -> str:
+        """For the audit, which is no place for whatever somebody writes into a path."""
+        call = self._gate.calls.get(scope["path"])
+        return call.name if call is not None else ""
 
     async def _turn_away(self, scope: Scope, send: Send, judged: Judgement) -> None:
         if judged.status >= 400:
-            self._gate.audit_refusal(_stranger(scope, judged), judged.why, method=scope["path"][:100])
+            self._gate.audit_refusal(_stranger(scope, judged), judged.why, method=self._method(scope))
+        if judged.status == 403:
+            denied = CountertopError(error_pb2.REASON_PERMISSION_DENIED, judged.why)
+            await refuse(send, status_of(denied), judged.headers)
+            return
         await answer(send, judged.status, judged.why.encode() + b"\n" if judged.why else b"", judged.headers)
 
     async def _file(self, scope: Scope, send: Send) -> None:
@@ -93,26 +102,6 @@ class BrowserApp:
         return Caller("browser", identity, _address(scope), frozenset(token.roles), name)
 
 
-class _Timely:
-    """Takes a request's body in, for so long and no longer."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
-        self._whole = False
-
-    async def __call__(self) -> dict[str, object]:
-        if self._whole:
-            return dict(await self._receive())
-        try:
-            async with asyncio.timeout_at(self._until):
-                message = dict(await self._receive())
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-        self._whole = not message.get("more_body", False)
-        return message
-
-
 class _With:
     """Sends answers with more headers."""
 
@@ -123,7 +112,7 @@ class _With:
     async def __call__(self, message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
             given = message.get("headers", ())
-            message["headers"] = [*given, (b"cache-control", b"no-store"), *self._headers]  # type: ignore[misc]
+            message["headers"] = [*given, *SAFE, *self._headers]  # type: ignore[misc]
         await self._send(message)
 
 
@@ -137,5 +126,16 @@ def _stranger(scope: Scope, judged: Judgement) -> Caller:
 
 
 def _address(scope: Scope) -> str:
-    host, port = scope.get("client") or ("", 0)
-    return f"{host}:{port}"
+    """Without the port: the connections of a page are one client, where clients take turns and calls are counted."""
+    host, _ = scope.get("client") or ("", 0)
+    return str(host)
+
+
+def _malformed(scope: Scope) -> Judgement | None:
+    """What no client of good will sends, and the parts behind must not see."""
+    size = 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if not value.isascii():
+            return Judgement(400, "expected headers in ASCII")
+    return Judgement(431, f"expected headers of at most {MOST_HEAD} bytes") if size > MOST_HEAD else None

@@ -61,9 +61,9 @@ class Rules:
         if len(given) > 1:
             return Judgement(400, "expected at most one Origin header")
         site = (_values(headers, b"sec-fetch-site") or [""])[0]
-        if use == "file":
-            return self._file(method, given, site)
         here = f"{self._scheme}://{hosts[0].lower()}"
+        if use == "file":
+            return self._file(method, foreign=given not in ([], [here]) or site == "cross-site")
         origin = given[0] if given else (here if site == "same-origin" else "")
         if not origin:
             if site in ("cross-site", "same-site") and use == "rpc":
@@ -75,8 +75,9 @@ class Rules:
             return Judgement(204, origin=origin, headers=self._preflight(origin))
         return Judgement(origin=origin, headers=_cors(origin))
 
-    def _file(self, method: str, given: Sequence[str], site: str) -> Judgement:
-        if given or site == "cross-site":
+    @staticmethod
+    def _file(method: str, *, foreign: bool) -> Judgement:
+        if foreign:
             return Judgement(403, "the console's files are for its own page")
         return Judgement() if method in ("GET", "HEAD") else Judgement(405, "files can only be read")
 

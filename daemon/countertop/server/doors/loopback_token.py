@@ -1,0 +1,64 @@
+"""The token with which programs of the daemon's own user call on loopback TCP, with nothing to configure.
+
+Loopback TCP tells nobody who calls. What proves it there is that a program can read a file of the daemon's user: a
+token in a file of mode 0600, beside the default socket, named as the address.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from countertop.server.access.tokens import Token, TokenStore
+from countertop.server.config import default_socket
+
+__all__ = ["OWNER_TOKEN", "LoopbackTokens"]
+
+OWNER_TOKEN = "owner"  # noqa: S105 - its name
+
+log = logging.getLogger("countertop.doors")
+
+
+class LoopbackTokens:
+    """Writes the token's files and takes them away; `role` is what it is good for, and without one there is none."""
+
+    def __init__(self, tokens: TokenStore, role: str) -> None:
+        self._tokens = tokens
+        self._role = role
+        self._secret = ""
+        self._files: list[Path] = []
+
+    def offer(self, address: str) -> None:
+        """For an address, `127.0.0.1:7411`. Where the file cannot be written a token has to be issued instead."""
+        if not self._role:
+            return
+        self._secret = self._secret or self._tokens.issue_in_memory(Token(OWNER_TOKEN, (self._role,)))
+        folder = Path(default_socket().removeprefix("unix:")).parent / "tokens"
+        file = folder / address
+        try:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if {folder.stat().st_uid, folder.parent.stat().st_uid} - {os.geteuid(), 0}:
+                raise PermissionError(f"{folder} belongs to another user")
+            new = folder / f".{address}.{os.getpid()}"
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(self._secret)
+            new.replace(file)
+        except OSError as error:
+            log.warning("no token for %s: %s; issue one with `countertop pair`", address, error)
+            return
+        self._files.append(file)
+
+    def withdraw(self) -> None:
+        """Take the files away, unless another daemon's lie there by now."""
+        for file in self._files:
+            try:
+                if file.read_text() == self._secret:
+                    file.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                log.warning("%s is left behind: %s", file, error.strerror)
+        self._files.clear()

@@ -1,0 +1,1 @@
+"""Throws bytes at everything that reads bytes: `python -m quality.fuzz`."""
