@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def session_state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
         patch.delenv("STATE_DIRECTORY", raising=False)
-        yield
+        # a short path, for sockets; daemons leave tokens for their user there
+        with tempfile.TemporaryDirectory(prefix="ct-run-") as runtime:
+            patch.setenv("XDG_RUNTIME_DIR", runtime)
+            yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from countertop.bench.v1 import bench_pb2
+from countertop.client._access import Access
 from countertop.server.app import Daemon
 from countertop.server.config import Config, ListenConfig
 
@@ -33,7 +34,11 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
 async def curl(address: str, *arguments: str, path: str = "") -> str:
     target = ["--unix-socket", address.removeprefix("unix:")] if address.startswith("unix:") else []
     base = "http://localhost" if target else f"http://{address}"
-    command = [str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge", *target, *arguments, base + path]
+    proof = [word for key, value in Access(address).metadata() for word in ("--header", f"{key}: {value}")]
+    if proof:
+        proof += ["--reflect-header", "*"]  # reflection wants to know who calls as well
+    words = ["--protocol", "grpc", "--http2-prior-knowledge", *target, *proof, *arguments, base + path]
+    command = [str(BUF), "curl", *words]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -30,7 +30,7 @@ from countertop.sdk import (
     hookimpl,
 )
 from countertop.server.app import Daemon
-from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
+from countertop.server.config import AccessConfig, Config, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
 from countertop.v1 import (
     claim_pb2,
@@ -227,12 +227,13 @@ class Caller:
 
 @asynccontextmanager
 async def running(
-    world: World, tmp_path: Path, serials: dict[str, str] | None = None, **terminal: Any
+    world: World, tmp_path: Path, serials: dict[str, str] | None = None, owner: str = "admin", **terminal: Any
 ) -> AsyncIterator[SimpleNamespace]:
     """A daemon with a made-up reader and printer, and a caller."""
     config = Config(
         terminal=TerminalConfig(**{"id": "test", "state_dir": f"{tmp_path}/state", **terminal}),
         listen=ListenConfig(addresses=[f"unix:{tmp_path}/t.sock"]),
+        access=AccessConfig(owner=owner),
         devices=[
             DeviceConfig(id=name, driver=f"fake-{name}", link="tcp://127.0.0.1:1", serial=(serials or {}).get(name, ""))
             for name in ("reader", "printer")

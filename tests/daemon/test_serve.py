@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from countertop.client._access import Access
 from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2
 
 CODE = """
@@ -89,13 +90,15 @@ def test_it_listens_on_a_socket_and_on_loopback_at_the_same_time(tmp_path):
             if found:
                 break
         for address in (f"unix:{tmp_path}/t.sock", found.group(1)):
+            proof = Access(address).metadata()
+            assert bool(proof) is not address.startswith("unix:")
             with grpc.insecure_channel(address) as channel:
                 get = channel.unary_unary(
                     "/countertop.v1.DeviceService/ListDevices",
                     request_serializer=device_pb2.ListDevicesRequest.SerializeToString,
                     response_deserializer=device_pb2.ListDevicesResponse.FromString,
                 )
-                devices = get(device_pb2.ListDevicesRequest(), timeout=10).devices
+                devices = get(device_pb2.ListDevicesRequest(), timeout=10, metadata=proof).devices
                 ids = ["id-reader", "receipt-printer", "signature-pad", "card-printer", "camera"]
                 assert [device.id for device in devices] == ids
 

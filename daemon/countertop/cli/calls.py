@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from countertop.cli.output import complain, word
+from countertop.cli.arguments import credentials
+from countertop.cli.output import Refused, complain, word
 
 if TYPE_CHECKING:
     from countertop.client import Counter
@@ -24,12 +25,21 @@ _SEE = {
 
 
 def with_counter(args: argparse.Namespace, work: Callable[[Counter], Awaitable[int]]) -> int:
-    """Connect to `args.address`, do the work, hang up. Returns the exit code; Ctrl-C cancels the work first."""
+    """Connect to `args.address`, do the work, hang up. Returns the exit code; Ctrl-C cancels the work first.
+
+    Raises Refused for credentials that do not fit together, OSError for files of theirs that cannot be read.
+    """
     from countertop.client import connect
     from countertop.client.errors import CountertopError
 
+    try:
+        token, tls = credentials(args)
+        counter = connect(args.address, token=token, tls=tls)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
     async def go() -> int:
-        async with connect(args.address) as counter:
+        async with counter:
             return await work(counter)
 
     try:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
+    from countertop.client._access import Access
+
 __all__ = ["Types", "vendor_types"]
 
 
@@ -58,7 +60,7 @@ class Types:
 
 
 @contextmanager
-def vendor_types(address: str, module: str | None) -> Iterator[Types]:
+def vendor_types(access: Access, module: str | None) -> Iterator[Types]:
     """The types that a module has, or without one those that the daemon tells. They are asked for as they are needed,
     which blocks. Raises Refused.
     """
@@ -75,5 +77,20 @@ def vendor_types(address: str, module: str | None) -> Iterator[Types]:
     import grpc
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-    with grpc.insecure_channel(address, options=(("grpc.enable_http_proxy", 0),)) as channel:
-        yield Types(descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel)))
+    _Interceptor: Any = grpc.StreamStreamClientInterceptor  # noqa: N806 - a class, generic in its stubs only
+
+    class Proof(_Interceptor):
+        """Sends along what proves who calls."""
+
+        def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+            metadata = [*(client_call_details.metadata or ()), *access.metadata()]
+            return continuation(client_call_details._replace(metadata=metadata), request_iterator)
+
+    options, credentials = (("grpc.enable_http_proxy", 0),), access.credentials()
+    with (
+        grpc.insecure_channel(access.target, options=options)
+        if credentials is None
+        else grpc.secure_channel(access.target, credentials, options=options)
+    ) as channel:
+        known = grpc.intercept_channel(channel, Proof())
+        yield Types(descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(known)))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from countertop.client._access import Tls
 from countertop.client._bench import Bench
 from countertop.client._cameras import Camera
 from countertop.client._card_printers import CardPrinter
@@ -31,6 +32,7 @@ from countertop.client.errors import (
 
 __all__ = [  # noqa: RUF022 - in the order in which a reader needs them
     "connect",
+    "Tls",
     "Counter",
     "IdReader",
     "ReceiptPrinter",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["default_address"]
+__all__ = ["default_address", "folders"]
 
 LOOPBACK = "127.0.0.1:7411"
 
@@ -24,9 +24,14 @@ def default_address() -> str:
     return LOOPBACK if found is None else f"unix:{found}"
 
 
-def _sockets() -> Iterator[Path]:
+def folders() -> Iterator[Path]:
+    """Where daemons keep what they have for clients: the user's own, the system's, the user's in /tmp."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime:
-        yield Path(runtime) / "countertop" / "countertop.sock"
-    yield Path("/run/countertop/countertop.sock")
-    yield Path(f"/tmp/countertop-{os.geteuid()}/countertop.sock")  # noqa: S108 - the daemon makes it private
+        yield Path(runtime) / "countertop"
+    yield Path("/run/countertop")
+    yield Path(f"/tmp/countertop-{os.geteuid()}")  # noqa: S108 - the daemon makes it private
+
+
+def _sockets() -> Iterator[Path]:
+    return (folder / "countertop.sock" for folder in folders())

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TypeAlias, Unpack
 
+from countertop.client._access import Access, Tls
 from countertop.client._address import default_address
 from countertop.client._bench import Bench
 from countertop.client._cameras import Camera
@@ -43,14 +44,22 @@ CheckHealthHandle: TypeAlias = OperationHandle[CheckHealthResponse, CheckHealthR
 ResetHandle: TypeAlias = OperationHandle[ResetDeviceResponse, ResetDeviceResult]
 
 
-def connect(address: str | None = None, *, patience: float = 30.0) -> Counter:
+def connect(
+    address: str | None = None, *, patience: float = 30.0, token: str | None = None, tls: Tls | None = None
+) -> Counter:
     """The counter behind a daemon's address, for `async with`.
 
-    `address` is `unix:/PATH` or `HOST:PORT`; by default COUNTERTOP_ADDRESS, the socket of a daemon on this machine, or
-    127.0.0.1:7411. `patience` is how many seconds a daemon that was lost is waited for, in operations and watches.
+    `address` is `unix:/PATH`, `HOST:PORT` or `tls:HOST:PORT`; by default COUNTERTOP_ADDRESS, the socket of a daemon on
+    this machine, or 127.0.0.1:7411. `patience` is how many seconds a daemon that was lost is waited for, in operations
+    and watches.
     A daemon that is not there from the start is not waited for: the first call raises ConnectionLost.
+
+    `token` proves who calls, where the socket does not; by default COUNTERTOP_TOKEN, or the one that a daemon of the
+    same user on this machine has left in a file. Beyond loopback, and at `tls:HOST:PORT`, `tls` has the certificates;
+    by default COUNTERTOP_TLS_CERT, COUNTERTOP_TLS_KEY and COUNTERTOP_TLS_CA name them. Raises ValueError where they
+    are missing.
     """
-    return Counter(address, patience=patience)
+    return Counter(address, patience=patience, token=token, tls=tls)
 
 
 class Operations:
@@ -112,8 +121,10 @@ class Operations:
 class Counter:
     """One daemon with its devices. Use `async with`: leaving it hangs up and frees the sockets."""
 
-    def __init__(self, address: str | None = None, *, patience: float = 30.0) -> None:
-        self._connection = Connection(address or default_address(), patience)
+    def __init__(
+        self, address: str | None = None, *, patience: float = 30.0, token: str | None = None, tls: Tls | None = None
+    ) -> None:
+        self._connection = Connection(Access(address or default_address(), token, tls), patience)
         self.operations = Operations(self._connection)
         self.bench = Bench(self._connection)
 

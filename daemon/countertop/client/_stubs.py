@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from countertop.bench.v1 import bench_pb2
+from countertop.client._access import Access
 from countertop.client.errors import ConnectionLost, CountertopError, InvalidRequest, refusal, translate
 from countertop.v1 import (
     camera_pb2,
@@ -82,10 +83,11 @@ class Connection:
     `patience` is how long, in seconds, a daemon that was lost is waited for.
     """
 
-    def __init__(self, address: str, patience: float) -> None:
-        self.address = address
+    def __init__(self, access: Access, patience: float) -> None:
+        self.address = access.address
         self.patience = patience
-        self._metadata = (("countertop-client", uuid.uuid4().hex),)
+        self._access = access
+        self._name = (("countertop-client", uuid.uuid4().hex),)
         """The daemon serves clients in turn, and tells them apart by this."""
         self._made: grpc.aio.Channel | None = None
         self._callables: dict[type[Any], Any] = {}
@@ -158,7 +160,7 @@ class Connection:
 
     def exchange(self, kind: type[Any]) -> Any:
         """The call of a method with streams both ways, by the type of its requests."""
-        return self._callable(kind)(metadata=self._metadata)
+        return self._callable(kind)(metadata=self._metadata())
 
     @property
     def _channel(self) -> grpc.aio.Channel:
@@ -166,15 +168,23 @@ class Connection:
         if self._closed:
             raise _closed()
         if self._made is None:
-            self._made = grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+            target, credentials = self._access.target, self._access.credentials()
+            self._made = (
+                grpc.aio.insecure_channel(target, options=_OPTIONS)
+                if credentials is None
+                else grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+            )
         return self._made
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._name + self._access.metadata()
 
     def _call(self, request: Message) -> Any:
         size = request.ByteSize()
         if size > SEND_BYTES:
             sentence = f"The request has {size} bytes; the daemon takes {MAX_MESSAGE_BYTES} at most."
             raise refusal(InvalidRequest, error_pb2.REASON_INVALID_REQUEST, sentence)
-        return self._callable(type(request))(request, metadata=self._metadata)
+        return self._callable(type(request))(request, metadata=self._metadata())
 
     def _callable(self, kind: type[Any]) -> Any:
         channel = self._channel

@@ -20,6 +20,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 from google.protobuf.message import Message
 
 from countertop.client import _bench, _cameras, _card_printers, _chip, _claim, _counter, _devices, _operation, _vendor
+from countertop.client._access import Tls
 from countertop.v1.operation_pb2 import CancelOutcome, Operation
 from countertop.v1.vendor_pb2 import CallResponse
 
@@ -35,6 +36,7 @@ __all__ = [
     "Operations",
     "ReceiptPrinter",
     "SignaturePad",
+    "Tls",
     "Vendor",
     "connect",
 ]
@@ -395,8 +397,11 @@ class Bench(_Blocking[_bench.Bench]):
 class Counter(_Blocking[_counter.Counter]):
     """One daemon with its devices. Use `with`: leaving it hangs up and ends the thread."""
 
-    def __init__(self, address: str | None = None, *, patience: float = 30.0) -> None:
-        super().__init__(_Loop(), _counter.Counter(address, patience=patience))
+    def __init__(
+        self, address: str | None = None, *, patience: float = 30.0, token: str | None = None, tls: Tls | None = None
+    ) -> None:
+        counter = _counter.Counter(address, patience=patience, token=token, tls=tls)
+        super().__init__(_Loop(), counter)
         self.operations = Operations(self._loop, self._face.operations)
         self.bench = Bench(self._loop, self._face.bench)
 
@@ -479,6 +484,8 @@ class Counter(_Blocking[_counter.Counter]):
     watch = _iterating(_counter.Counter.watch)
 
 
-def connect(address: str | None = None, *, patience: float = 30.0) -> Counter:
+def connect(
+    address: str | None = None, *, patience: float = 30.0, token: str | None = None, tls: Tls | None = None
+) -> Counter:
     """The counter behind a daemon's address, for `with`; arguments as of `countertop.client.connect`."""
-    return Counter(address, patience=patience)
+    return Counter(address, patience=patience, token=token, tls=tls)

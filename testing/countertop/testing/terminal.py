@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 from countertop import client
 from countertop.client import sync
 from countertop.server.app import Daemon
-from countertop.server.config import Config, DeviceConfig, ListenConfig, TerminalConfig
+from countertop.server.config import BrowserConfig, Config, DeviceConfig, ListenConfig, TerminalConfig
 from countertop.server.plugins import Plugins
 from countertop.testing._loop import shared_loop
 from countertop.v1 import device_pb2
@@ -53,6 +53,7 @@ FaultsLike: TypeAlias = Mapping[str, FaultLike | Sequence[FaultLike]]
 """Faults by device: one, or several."""
 
 READY_SECONDS = 30.0
+_NO_BROWSER = "The terminal has no door for web pages; start it with browser=True."
 SOCKET_PATH_BYTES = 100
 """Of sun_path, which has 108 on Linux and 104 elsewhere."""
 _AWAITED = (
@@ -70,7 +71,8 @@ class EmulatedTerminal:
 
     `devices`: what is on the counter; by default DEVICES. `faults`: what is wrong from the start. `state_dir`: where
     the journal lies, to start a second terminal on it; by default in a folder that goes with the terminal. `plugins`:
-    drivers and emulators, instead of the installed ones. `ready`: wait for the devices.
+    drivers and emulators, instead of the installed ones. `ready`: wait for the devices. `browser`: open a door for web
+    pages, with the console, at `browser_url`; it needs the extra `[web]`. `origins`: other pages that may call there.
 
     Raises ValueError that names a device, an emulator or a fault that does not exist, RuntimeError that says which
     device did not come up in 30 s and why.
@@ -84,6 +86,8 @@ class EmulatedTerminal:
         state_dir: Path | None = None,
         plugins: Plugins | None = None,
         ready: bool = True,
+        browser: bool = False,
+        origins: Sequence[str] = (),
     ) -> None:
         self._plugins = plugins or Plugins()
         wanted = tuple(DEVICES) if devices is None else devices
@@ -91,6 +95,7 @@ class EmulatedTerminal:
         """The configuration of each."""
         self._faults = faults or {}
         self._ready = ready
+        self._browser = BrowserConfig(address="127.0.0.1:0" if browser else "", origins=[*origins], console=browser)
         self._state_dir = state_dir
         self._folder: Path | None = None
         self._daemon: Daemon | None = None
@@ -125,6 +130,28 @@ class EmulatedTerminal:
             raise RuntimeError("The terminal does not run; use it in a `with` block.")
         return self._daemon
 
+    @property
+    def browser_url(self) -> str:
+        """`http://127.0.0.1:PORT`: where web pages find it. Raises RuntimeError without `browser=True`."""
+        if self.daemon.browser is None:
+            raise RuntimeError(_NO_BROWSER)
+        return self.daemon.browser.url
+
+    @cached_property
+    def browser_token(self) -> str:
+        """A token with all rights for the console's own pages, whose origin is `browser_url`."""
+        return self._token(self.browser_url)
+
+    @cached_property
+    def program_token(self) -> str:
+        """A token with all rights for programs that are no web pages."""
+        return self._token("")
+
+    def _token(self, origin: str) -> str:
+        if self.daemon.browser is None:
+            raise RuntimeError(_NO_BROWSER)
+        return self.daemon.browser.token("test", origin)
+
     @cached_property
     def counter(self) -> sync.Counter:
         """A client that blocks; closed with the terminal."""
@@ -147,6 +174,7 @@ class EmulatedTerminal:
                 id="test-terminal", drain_seconds=0.0, state_dir=str(self._state_dir or self._folder / "state")
             ),
             listen=ListenConfig(addresses=[_socket_in(self._folder)]),
+            browser=self._browser,
             devices=self.devices,
         )
         daemon = Daemon(config, plugins=self._plugins)
@@ -163,6 +191,7 @@ class EmulatedTerminal:
 
     def stop(self) -> None:
         """Stop, as leaving the block does. Safe to call twice."""
+        self._forget_tokens()
         counter = self.__dict__.pop("counter", None)
         if counter is not None:
             counter.close()
@@ -178,11 +207,19 @@ class EmulatedTerminal:
         it by themselves.
         """
         shared_loop().run(self.daemon.stop())
+        self._forget_tokens()
         config = replace(self.daemon.config, listen=ListenConfig(addresses=self._addresses))
+        if self.daemon.browser is not None:
+            config.browser = replace(config.browser, address=self.daemon.browser.url.rpartition("/")[2])
         daemon = Daemon(config, plugins=self._plugins)
         shared_loop().run(daemon.__aenter__())
         self._daemon = daemon
         shared_loop().run(self.until_ready())
+
+    def _forget_tokens(self) -> None:
+        """They have ended with the daemon."""
+        self.__dict__.pop("browser_token", None)
+        self.__dict__.pop("program_token", None)
 
     async def until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until every device is connected. Raises RuntimeError that says which is not, and why."""

@@ -65,8 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--since", type=_moment, default="", metavar="TIME", help="from then on: 2026-11-28T09:30")
-    parser.add_argument("--until", type=_moment, default="", metavar="TIME", help="before then")
+    parser.add_argument("--since", type=_moment, metavar="TIME", help="from then on: 2026-11-28T09:30")
+    parser.add_argument("--until", type=_moment, metavar="TIME", help="before then")
     parser.add_argument("--what", action="append", default=[], metavar="KIND", help="call, denied, resolve, ...")
 
 
@@ -177,7 +177,7 @@ def _tell(verdict: Verdict, *, with_key: bool, with_head: bool) -> None:
 def _chosen(args: argparse.Namespace) -> Iterator[Found]:
     from countertop.server.audit.reading import find
 
-    return find(_folder(args), since=args.since, until=args.until, what=args.what)
+    return find(_folder(args), since=args.since or "", until=args.until or "", what=args.what)
 
 
 def _export(args: argparse.Namespace) -> int:

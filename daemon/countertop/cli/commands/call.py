@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from countertop.cli.arguments import add_address, add_json, seconds
+from countertop.cli.arguments import add_address, add_json, credentials, seconds
 from countertop.cli.calls import with_counter
 from countertop.cli.follow import follow
 from countertop.cli.output import Refused, console, json_line, say, table, word
@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     async def work(counter: Counter) -> int:
         from countertop.cli.vendor_types import vendor_types
+        from countertop.client._access import Access
 
         vendor = counter.vendor(args.device)
         commands = await vendor.commands()
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             raise Refused(
                 f"The device {args.device} lists no command {args.command}.", f"See: countertop call {args.device}"
             )
-        with vendor_types(counter.address, args.module) as types:
+        with vendor_types(Access(counter.address, *credentials(args)), args.module) as types:
             await _call(args, vendor, command, types)
         return 0
 

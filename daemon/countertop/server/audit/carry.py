@@ -47,7 +47,7 @@ def _carried(folder: Path) -> int:
 
 def _record(audit: AuditLog, number: int, time: float, kind: str, body: dict[str, Any]) -> None:
     device_id, operation_id = str(body.pop("device_id", "")), str(body.pop("operation_id", ""))
-    facts = {"row": number, "at": time_text(int(time * 1e9)), "kind": kind, **flat(body)}
+    facts = {"row": number, "at": time_text(round(time * 1e6) * 1000), "kind": kind, **flat(body)}
     audit.record(IMPORTED, INSIDE, device_id=device_id, operation_id=operation_id, **_renamed(facts))
 
 

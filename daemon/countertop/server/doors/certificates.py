@@ -12,6 +12,12 @@ __all__ = ["Certificates"]
 
 LOOK_SECONDS = 5.0
 
+
+def _no_password() -> bytes:
+    """An encrypted key is refused; without this OpenSSL would ask for its password on the daemon's terminal."""
+    return b""
+
+
 log = logging.getLogger("countertop.doors")
 
 
@@ -28,7 +34,7 @@ class Certificates:
         self.context.set_alpn_protocols(["http/1.1"])
         self._stamp = self._stamps()
         try:
-            self.context.load_cert_chain(certificate, key)
+            self.context.load_cert_chain(certificate, key, _no_password)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror or type(error).__name__
             raise OSError(f"the certificate {certificate} and the key {key} cannot be used: {why}") from error
@@ -51,7 +57,9 @@ class Certificates:
         if stamp == self._stamp:
             return False
         try:
-            self.context.load_cert_chain(*self._files)
+            # a pair that does not fit would leave the context with half of it, and no connection would succeed
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files, _no_password)
+            self.context.load_cert_chain(*self._files, _no_password)
         except (OSError, ssl.SSLError) as error:
             log.warning(
                 "the new certificate %s cannot be used (%s); the old one stays", self._files[0], type(error).__name__

@@ -6,8 +6,10 @@ token in a file of mode 0600, beside the default socket, named as the address.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 from pathlib import Path
 
 from countertop.server.access.tokens import Token, TokenStore
@@ -16,6 +18,9 @@ from countertop.server.config import default_socket
 __all__ = ["OWNER_TOKEN", "LoopbackTokens"]
 
 OWNER_TOKEN = "owner"  # noqa: S105 - its name
+
+MANY = 64
+PROBE_SECONDS = 0.2
 
 log = logging.getLogger("countertop.doors")
 
@@ -41,6 +46,7 @@ class LoopbackTokens:
             folder.mkdir(mode=0o700, exist_ok=True)
             if {folder.stat().st_uid, folder.parent.stat().st_uid} - {os.geteuid(), 0}:
                 raise PermissionError(f"{folder} belongs to another user")
+            _sweep(folder)
             new = folder / f".{address}.{os.getpid()}"
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
@@ -62,3 +68,15 @@ class LoopbackTokens:
             except OSError as error:
                 log.warning("%s is left behind: %s", file, error.strerror)
         self._files.clear()
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what daemons left that were killed: nobody listens there any more."""
+    for file in list(folder.iterdir())[:MANY]:
+        host, _, port = file.name.rpartition(":")
+        if not port.isdigit():
+            continue
+        with socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET) as probe:
+            probe.settimeout(PROBE_SECONDS)
+            if probe.connect_ex((host.strip("[]"), int(port))) == errno.ECONNREFUSED:
+                file.unlink(missing_ok=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from countertop.sdk.errors import CountertopError
+from countertop.sdk.marks import safe
 from countertop.server.access.tokens import TokenStore, TokensUnusable
 from countertop.server.caller import CALLER, CALLER_KEY, Caller
 from countertop.server.doors.browser.answers import SAFE, Receive, Scope, Send, answer, refuse
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from countertop.server.doors.browser.files import Files
 
 __all__ = ["MOST_HEAD", "BrowserApp"]
+
+log = logging.getLogger("countertop.doors")
 
 CALLS = "/countertop."
 MOST_HEAD = 32 * 1024
@@ -41,7 +45,14 @@ class BrowserApp:
         self._cameras = Cameras(gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request. What fails here is a bug, of which the log has the place and no text."""
+        try:
+            await self._serve(scope, receive, send)
+        except Exception as error:
+            log.error("a request to the browser door failed: %s", safe(error))
+            raise
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         use = self._use(scope["path"])
         judged = _malformed(scope) or self._rules.judge(scope["method"], scope["headers"], use)
         if judged.status:
@@ -57,7 +68,7 @@ class BrowserApp:
                 await self._cameras.serve(scope, receive, send, caller, judged.headers)
             else:
                 CALLER.set(caller)
-                await self._connect(scope, receive, _With(send, judged.headers))  # type: ignore[arg-type]
+                await self._connect(scope, receive, _With(send, judged.headers))
 
     def _use(self, path: str) -> Use:
         if path.startswith(CAMERAS):
@@ -138,4 +149,6 @@ def _malformed(scope: Scope) -> Judgement | None:
         size += len(name) + len(value)
         if not value.isascii():
             return Judgement(400, "expected headers in ASCII")
+        if name == b"content-type" and value.startswith(b"application/grpc") and value[16:20] != b"-web":
+            return Judgement(415, "expected Connect or gRPC-Web; native gRPC has a door of its own")
     return Judgement(431, f"expected headers of at most {MOST_HEAD} bytes") if size > MOST_HEAD else None

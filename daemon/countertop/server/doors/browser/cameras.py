@@ -34,7 +34,10 @@ __all__ = ["Cameras"]
 PREFIX = "/cameras/"
 BOUNDARY = b"countertop-frame"
 MOST_FPS = 120.0
+_NOTHING = {"type": "http.response.body", "body": b"", "more_body": True}
 _SERVICE = "/countertop.v1.CameraService/"
+_CLAIM = "countertop-claim"
+"""A header with the token of a claim on the camera, with pictures and with the request for a ticket."""
 
 
 class Cameras:
@@ -47,8 +50,12 @@ class Cameras:
     def bearer(self, scope: Scope) -> Caller | None:
         """Who shows a ticket with this request; None without one."""
         device_id, verb = self._named(scope["path"])
-        ticket = _query(scope).get("ticket", "")
-        return self._tickets.redeem(ticket, device_id) if ticket and verb != "ticket" else None
+        secret = _query(scope).get("ticket", "")
+        ticket = self._tickets.redeem(secret, device_id) if secret and verb != "ticket" else None
+        if ticket is None:
+            return None
+        scope[_CLAIM] = ticket.claim_token
+        return ticket.caller
 
     async def serve(
         self, scope: Scope, receive: Receive, send: Send, caller: Caller, headers: Sequence[Header]
@@ -61,22 +68,25 @@ class Cameras:
         elif scope["method"] != expected:
             await answer(send, 405, b"", [*headers, (b"allow", expected.encode())])
         elif verb == "ticket":
-            given = {"ticket": self._tickets.issue(caller, device_id), "seconds": SECONDS}
+            given = {"ticket": self._tickets.issue(caller, device_id, _claim(scope)), "seconds": SECONDS}
             await answer(send, 200, json.dumps(given).encode(), headers, b"application/json")
         elif verb == "stream":
             await self._until_gone(receive, self._stream(scope, send, device_id, caller, headers))
         else:
-            await self._snapshot(send, device_id, caller, headers)
+            await self._snapshot(scope, send, device_id, caller, headers)
 
     @staticmethod
     def _named(path: str) -> tuple[str, str]:
         device_id, _, verb = path.removeprefix(PREFIX).partition("/")
         return device_id, verb
 
-    async def _snapshot(self, send: Send, device_id: str, caller: Caller, headers: Sequence[Header]) -> None:
+    async def _snapshot(
+        self, scope: Scope, send: Send, device_id: str, caller: Caller, headers: Sequence[Header]
+    ) -> None:
         call = self._gate.calls[_SERVICE + "GetFrame"]
+        request = GetFrameRequest(device_id=device_id, claim_token=_claim(scope))
         try:
-            found = await self._gate.unary(call, GetFrameRequest(device_id=device_id), caller)
+            found = await self._gate.unary(call, request, caller)
         except Refused as refused:
             await refuse(send, refused.status, headers)
             return
@@ -91,7 +101,7 @@ class Cameras:
         clock = asyncio.get_running_loop().time
 
         async def wishes() -> AsyncIterator[WatchFramesRequest]:
-            yield WatchFramesRequest(device_id=device_id, credits=1)
+            yield WatchFramesRequest(device_id=device_id, credits=1, claim_token=_claim(scope))
             while True:
                 await wish.get()
                 yield WatchFramesRequest(credits=1)
@@ -108,6 +118,7 @@ class Cameras:
                     if frame.data:
                         due = clock() + pause
                         await send({"type": "http.response.body", "body": _part(frame), "more_body": True})
+                        await send(_NOTHING)  # returns when the frame has left: the next one is not to wait here
                         await asyncio.sleep(max(0.0, due - clock()))
                         wish.put_nowait(None)
         except Refused as refused:
@@ -167,6 +178,14 @@ def _query(scope: Scope) -> dict[str, str]:
     except ValueError:  # more fields than a page of ours sends, or no ASCII
         return {}
     return {key: values[-1] for key, values in query.items()}
+
+
+def _claim(scope: Scope) -> str:
+    """The claim's token: of a ticket, or as the page sends it."""
+    if _CLAIM in scope:
+        return str(scope[_CLAIM])
+    sent: bytes = dict(scope["headers"]).get(_CLAIM.encode(), b"")
+    return sent.decode("ascii")
 
 
 def _fps(text: str) -> float:

@@ -13,11 +13,14 @@ from connectrpc.code import Code
 from connectrpc.errors import ConnectError, ErrorDetail
 from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.server import ConnectASGIApplication, Endpoint
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from protobuf.wkt import Any as WireAny
+from protobuf.wkt import Struct
 
 from countertop.server.caller import CALLER
+from countertop.server.doors.browser.answers import readable
 from countertop.server.doors.browser.codec import BinaryCodec, Encoded, JsonCodec
 from countertop.server.gate import Call, Gate, Refused
 
@@ -36,10 +39,21 @@ _CODES = (Code.CANCELED, Code.UNKNOWN, Code.INVALID_ARGUMENT, Code.DEADLINE_EXCE
 """By gRPC's numbers, from 1."""
 
 
+class _Detail(ErrorDetail):
+    """A detail that connectrpc can write in JSON, although it knows nothing of google.protobuf's messages."""
+
+    def __init__(self, item: AnyMessage) -> None:
+        super().__init__(WireAny(type_url=item.type_url, value=item.value))
+        self._readable = readable(item)
+
+    def value(self, kind: Any = None, /) -> Any:
+        """What is written as `debug`."""
+        return Struct.from_python(self._readable)
+
+
 def error_of(status: status_pb2.Status) -> ConnectError:
     """A status as Connect has it, with all its details."""
-    details = [ErrorDetail(WireAny(type_url=item.type_url, value=item.value)) for item in status.details]
-    return ConnectError(_CODES[status.code - 1], status.message, details)
+    return ConnectError(_CODES[status.code - 1], status.message, map(_Detail, status.details))
 
 
 def _unary(gate: Gate, call: Call) -> Callable[[Message, Any], Any]:

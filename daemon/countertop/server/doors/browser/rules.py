@@ -17,10 +17,10 @@ Use = Literal["rpc", "picture", "file"]
 """A call; a camera's picture, which `<img>` may load; a file of the console, which holds no data."""
 
 _ALLOWED_HEADERS = (
-    b"authorization, content-type, connect-protocol-version, connect-timeout-ms, countertop-client, grpc-timeout, "
-    b"x-grpc-web, x-user-agent"
+    b"authorization, content-type, connect-protocol-version, connect-timeout-ms, countertop-claim, countertop-client, "
+    b"grpc-timeout, x-grpc-web, x-user-agent"
 )
-_EXPOSED_HEADERS = b"grpc-status, grpc-message, grpc-status-details-bin"
+_EXPOSED_HEADERS = b"grpc-status, grpc-message, grpc-status-details-bin, x-sequence, x-timestamp"
 _MAX_AGE = b"7200"
 """Seconds for which a browser remembers a preflight; Chromium takes no more."""
 
@@ -88,6 +88,7 @@ class Rules:
             (b"access-control-allow-methods", b"GET, POST"),
             (b"access-control-allow-headers", _ALLOWED_HEADERS),
             (b"access-control-max-age", _MAX_AGE),
+            (b"access-control-allow-private-network", b"true"),  # asked for by browsers before Local Network Access
         )
 
 

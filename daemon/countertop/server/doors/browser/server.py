@@ -62,7 +62,8 @@ class BrowserDoor:
             raise OSError(f"cannot listen on {self._config.address} for browsers: {error.strerror}") from error
         self._socket = taken
         scheme = "https" if self._config.certificate else "http"
-        self.url = f"{scheme}://{host}:{taken.getsockname()[1]}"
+        named = host if host.lower() in self._config.hosts else self._config.hosts[0]  # 0.0.0.0 is no name
+        self.url = f"{scheme}://{named}:{taken.getsockname()[1]}"
 
     async def start(self) -> None:
         """Serve. Raises OSError where a certificate cannot be read."""
@@ -120,5 +121,10 @@ class BrowserDoor:
 
     def console_url(self) -> str:
         """The console's address with a token for its page, which ends with the daemon."""
-        token = Token("console", ("admin",), origin=self.url)
-        return f"{self.url}/#token={self._tokens.issue_in_memory(token)}"
+        return f"{self.url}/#token={self.token('console', self.url)}"
+
+    def token(self, name: str, origin: str) -> str:
+        """A token of the role `admin` that ends with the daemon: for pages of an origin, or for programs, which have
+        none.
+        """
+        return self._tokens.issue_in_memory(Token(name, ("admin",), origin=origin))
