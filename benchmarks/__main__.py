@@ -42,6 +42,8 @@ NAMES = (
     "scan",
     "terminal",
     "access",
+    "audit",
+    "doors",
 )
 PACKAGES = (
     "countertop",

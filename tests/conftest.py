@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,12 +11,22 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# how fast a machine is says nothing about a property
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How fast a machine is says nothing about a property. Examples are others in each run: few of them in many runs find what
+# many in one run do. `--hypothesis-profile=thorough`, or COUNTERTOP_EXAMPLES=NUMBER, is for who works on a codec.
+for _name, _examples in {"untimed": int(os.environ.get("COUNTERTOP_EXAMPLES", "40")), "thorough": 1000}.items():
+    settings.register_profile(
+        _name, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=_examples
+    )
 settings.load_profile("untimed")
 
 # every driver's suite runs here, and those of generated projects: two examples each, and ten for who runs one alone
 os.environ.setdefault("COUNTERTOP_CONFORMANCE_EXAMPLES", "2")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: a collection of garbage need not walk through half a million objects of modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from countertop.sdk.marks import holds_marked
 from countertop.server.access.builtin import BUILT_IN, METHODS, role_table
 from countertop.server.access.grants import Grants
+from countertop.server.access.revoked import RevokedCertificates
 from countertop.server.access.tokens import Token, TokenStore
 from countertop.server.config import AccessConfig, ListenConfig, RoleConfig
 from countertop.server.doors.grpc_door import GrpcDoor
@@ -86,7 +87,7 @@ async def served(counter: SimpleNamespace, tmp_path: Path) -> AsyncIterator[Serv
 
     tokens = TokenStore(tmp_path / "tokens")
     nobody = Grants([], AccessConfig(owner=""))
-    door = GrpcDoor(gate, ListenConfig([f"unix:{tmp_path}/roles.sock"]), nobody, tokens)
+    door = GrpcDoor(gate, ListenConfig([f"unix:{tmp_path}/roles.sock"]), nobody, tokens, RevokedCertificates(tmp_path))
     door.listen()
     await door.start()
     async with grpc.aio.insecure_channel(door.addresses[0]) as channel:

@@ -206,8 +206,9 @@ async def test_a_folder_that_cannot_be_made_takes_nothing_down(tmp_path, caplog)
 
 
 async def test_a_second_daemon_keeps_out_of_the_folder(audit):
-    first, second = audit(), audit()
+    first = audit()
     await first.flush()
+    second = audit()
     with pytest.raises(CountertopError, match="another daemon"):
         await second.flush()
     first.close()

@@ -53,6 +53,7 @@ COMMANDS = {
     "emulate": ("emulate", "run one emulator, for any software"),
     "new-driver": ("new_driver", "write a project for a driver of your own, with an emulator and tests that pass"),
     "conformance": ("conformance", "check a driver against its contract, on an emulator or on a real device"),
+    "pair": ("pair", "tokens and certificates: who may call besides this machine's own users"),
     "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),
     "version": ("version", "the version"),
 }

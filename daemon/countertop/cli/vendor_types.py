@@ -77,9 +77,7 @@ def vendor_types(access: Access, module: str | None) -> Iterator[Types]:
     import grpc
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-    _Interceptor: Any = grpc.StreamStreamClientInterceptor  # noqa: N806 - a class, generic in its stubs only
-
-    class Proof(_Interceptor):
+    class Proof(grpc.StreamStreamClientInterceptor):
         """Sends along what proves who calls."""
 
         def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:

@@ -56,6 +56,13 @@ class Access:
         """Without the token."""
         return f"Access({self.address!r})"
 
+    @property
+    def advice(self) -> str:
+        """What to look at when nobody answers."""
+        if self._tls is None:
+            return "is it running (countertop serve)?"
+        return "is it running, and do it and this client trust the authorities of each other's certificates?"
+
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes along with each call. A daemon that was started anew has another token: it is looked for anew."""
         token = self._token or (self._own.read() if self._own is not None else "")

@@ -118,7 +118,7 @@ class Connection:
                 self._reached = True
             elif state in (_Connectivity.TRANSIENT_FAILURE, _Connectivity.SHUTDOWN):
                 raise ConnectionLost(
-                    f"No daemon answers at {self.address}; is it running (countertop serve)?",
+                    f"No daemon answers at {self.address}; {self._access.advice}",
                     code=grpc.StatusCode.UNAVAILABLE,
                 )
             else:

@@ -17,6 +17,7 @@ export class OwnClaim {
   /** Somebody waits for the devices: {by, deadline (ms), revokedWithoutAnswer}; null when nobody does. */
   handover = null;
   error = null;
+  yielded = false;
   abort = new AbortController();
 
   constructor(deviceIds, label, waitSeconds) {
@@ -62,6 +63,7 @@ export class OwnClaims extends EventTarget {
   async answer(claim, yieldDevices) {
     await this.#rpc.call(`${CLAIMS}/AnswerHandover`, { token: claim.token, yieldDevices });
     claim.handover = null;
+    claim.yielded = yieldDevices;
     this.#changed();
   }
 
@@ -110,7 +112,7 @@ export class OwnClaims extends EventTarget {
   }
 
   #ended(claim, error) {
-    Object.assign(claim, { state: "ended", error, handover: null, token: "" });
+    Object.assign(claim, { state: "ended", error: claim.yielded ? null : error, handover: null, token: "" });
     this.#changed();
   }
 

@@ -19,6 +19,7 @@ from countertop.sdk.plugins import Emulator
 from countertop.sdk.vendor import check_vendor_commands
 from countertop.server.access.builtin import role_table
 from countertop.server.access.grants import Grants
+from countertop.server.access.revoked import RevokedCertificates
 from countertop.server.access.tokens import TokenStore
 from countertop.server.audit.log import FOLDER as AUDIT_FOLDER
 from countertop.server.audit.log import AuditLog
@@ -132,7 +133,8 @@ class Daemon:
         gate = Gate(self.terminal, services, role_table(self.config.roles), self.terminal.audit)
         access = self.config.access
         grants = Grants(self.config.grants, access)
-        self._door = GrpcDoor(gate, self.config.listen, grants, self._tokens, owner=access.owner)
+        revoked = RevokedCertificates(Path(self.config.terminal.state_dir))
+        self._door = GrpcDoor(gate, self.config.listen, grants, self._tokens, revoked, owner=access.owner)
         self._door.listen()
         if self.config.browser.address:
             self._browser = self._browser_door(gate)

@@ -178,7 +178,10 @@ class Gate:
             self._unwritten += 1
             return
         unwritten, self._unwritten = self._unwritten, 0
-        self._auditor.record("refused", caller, method=method, outcome="REFUSED", why=why, unwritten_before=unwritten)
+        details: dict[str, str | int | bool] = {"unwritten_before": unwritten} if unwritten else {}
+        self._auditor.record(
+            "refused", caller, method=method, device_id="", operation_id="", outcome="REFUSED", why=why, **details
+        )
 
     async def _each(self, passage: _Passage, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
         """The first message says what the call concerns; a later one that names a device is decided on anew."""

@@ -1,4 +1,4 @@
-/** Generated from error.proto by generate_reasons.py: do not edit. */
+/** Generated from error.proto by generate.py: do not edit. */
 export const reasonsEn = {
   REASON_INVALID_REQUEST: "The request has a mistake.",
   REASON_DEVICE_NOT_FOUND: "There is no such device on this terminal.",

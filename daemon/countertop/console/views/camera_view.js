@@ -81,7 +81,7 @@ class CameraView extends View {
       } catch (error) {
         if (signal.aborted) return;
         this.#error = error;
-        if (["permission_denied", "unauthenticated", "not_found"].includes(error.code)) return this.#stop();
+        if (error.code && error.code !== "unavailable") return this.#stop(); // refused: a person must change something first
       }
       this.refresh();
       await new Promise((resolve) => setTimeout(resolve, RETRY));

@@ -32,11 +32,13 @@ function toDo(fixedBy, action) {
 
 /** A failure in short, its facts folded away. */
 export function failureOf({ reason, message, deviceFault }) {
+  const { action, fixedBy, ...facts } = deviceFault ?? {};
   return [
-    h("div", { class: "row" }, h("strong", { class: "grow tone-bad" }, t(reason))),
-    message ? h("p", { class: "muted", lang: "en" }, message) : null,
-    deviceFault ? toDo(deviceFault.fixedBy, deviceFault.action) : null,
-    deviceFault?.step ? h("details", { key: "fault" }, h("summary", null, t("fault.details")), faultFacts({ ...deviceFault, action: "", fixedBy: "" })) : null,
+    h("div", { class: "row", key: "reason" }, h("strong", { class: "grow tone-bad" }, t(reason))),
+    toDo(fixedBy, action),
+    message || facts.step
+      ? h("details", { key: "fault" }, h("summary", null, t("fault.details")), message ? h("p", { class: "muted", lang: "en" }, message) : null, faultFacts(facts))
+      : null,
   ];
 }
 

@@ -17,7 +17,7 @@ export function askHealth({ acts, announce }, device) {
       const result = await acts.checkHealth(device.id, level);
       const verdict = t(result.healthy ? "health.well" : "health.unwell", { device: name });
       announce(verdict);
-      show({ title: verdict, children: findings(result.findings ?? []) });
+      return () => show({ title: verdict, children: findings(result.findings ?? []) });
     },
   });
 }

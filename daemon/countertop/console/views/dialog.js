@@ -13,7 +13,8 @@ let numbers = 0;
  *   required?: boolean, maxlength?: number, value?: string, autocomplete?: string}[]} [question.fields]
  * @param {string} question.submit the button's word
  * @param {boolean} [question.danger]
- * @param {(answers: Record<string, string>) => Promise<unknown>} question.onSubmit
+ * @param {(answers: Record<string, string>) => Promise<unknown>} question.onSubmit may answer with what is to be done when
+ *   the form is closed
  */
 export function ask({ title, note, fields = [], submit, danger = false, onSubmit }) {
   const id = `dialog-${++numbers}`;
@@ -35,8 +36,9 @@ export function ask({ title, note, fields = [], submit, danger = false, onSubmit
     if (button.getAttribute("aria-busy")) return;
     button.setAttribute("aria-busy", "true");
     try {
-      await onSubmit(Object.fromEntries(new FormData(form)));
+      const after = await onSubmit(Object.fromEntries(new FormData(form)));
       dialog.close();
+      if (typeof after === "function") after();
     } catch (error) {
       morph(refusal, problem(error));
     } finally {

@@ -82,7 +82,7 @@ export class View extends HTMLElement {
   /** After each rendering. */
   rendered() {}
 
-  /** Does something that may be refused; a refusal is kept for `refusalOf` and said. */
+  /** Does something that may be refused; a refusal is kept for `refusals`. */
   async attempt(name, action) {
     if (this.#busy.has(name)) return;
     this.#busy.add(name);
@@ -91,8 +91,7 @@ export class View extends HTMLElement {
     try {
       await action();
     } catch (error) {
-      this.#errors.set(name, error);
-      this.#context.announce(sentenceOf(error));
+      this.#errors.set(name, error); // shown as an alert, which is read aloud
     } finally {
       this.#busy.delete(name);
       this.refresh();

@@ -75,11 +75,11 @@ class OperationsView extends View {
       h("td", { "data-label": t("operation.device") }, nameOf(this.store.device(deviceId), deviceId)),
       h("td", { "data-label": t("operation.effect") }, effect),
       h("td", { "data-label": t("operation.time") }, h("time", { datetime: created }, timeOf(created))),
-      h("td", { class: "row end" },
+      h("td", null, h("div", { class: "row end" },
         FINAL_STATES.has(state) ? null : this.button(`cancel-${id}`, t("operation.cancel"), () => this.#cancel(id), {
           kind: "small", refusal: this.context.acts.refusal(`${OPERATIONS}/CancelOperation`) }),
         h("button", { type: "button", key: "details", class: `button small ${isUnresolved(operation) ? "danger" : ""}`, dataset: { testid: `details-${id}` },
-          onclick: () => showOperation(this.context, id) }, t(isUnresolved(operation) ? "operation.resolve" : "details"))));
+          onclick: () => showOperation(this.context, id) }, t(isUnresolved(operation) ? "operation.resolve" : "details")))));
   }
 
   async #cancel(id) {

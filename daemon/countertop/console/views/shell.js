@@ -125,7 +125,7 @@ class ConsoleShell extends View {
     if (!["reconnecting", "refused"].includes(state)) return null;
     if (state === "refused") return h("div", { key: "trouble", class: "banner-place" }, problem(error));
     return h("div", { class: "banner bad", key: "trouble", role: "alert", dataset: { testid: "offline" } },
-      icon("unplugged"), h("p", { class: "grow" }, t("connection.lost", { time: new Date(since).toLocaleTimeString() }), h("span", { class: "muted" }, ` ${sentenceOf(error)}`)),
+      icon("unplugged"), h("p", { class: "grow" }, t("connection.lost", { time: new Date(since).toLocaleTimeString() }), error.reason ? h("span", { class: "muted" }, ` ${sentenceOf(error)}`) : null),
       h("button", { type: "button", class: "button", onclick: () => this.store.retry() }, t("connection.retry")));
   }
 }

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
+from countertop.server.access.revoked import RevokedCertificates
 from countertop.server.access.tokens import TokenStore
 from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES
 from countertop.server.caller import Caller
@@ -127,6 +128,7 @@ class GrpcDoor:
         config: ListenConfig,
         roles: RolesOf,
         tokens: TokenStore,
+        revoked: RevokedCertificates,
         *,
         owner: str = "",
         limits: Limits | None = None,
@@ -134,7 +136,7 @@ class GrpcDoor:
         self._config = config
         self._server = grpc.aio.server(options=_OPTIONS)
         self._listener = Listener(limits)
-        who = Identify(self._listener.peer, roles, tokens, gate.audit_refusal)
+        who = Identify(self._listener.peer, roles, tokens, revoked, gate.audit_refusal)
         names = [service.descriptor.full_name for service in gate.services]
         for name in names:
             calls = [call for call in gate.calls.values() if call.descriptor.containing_service.full_name == name]
@@ -145,7 +147,9 @@ class GrpcDoor:
         self._tokens = LoopbackTokens(tokens, owner)
         self._private: dict[bool, PrivateSocket] = {}
         self._listening: list[tuple[socket.socket, PrivateSocket]] = []
+        self._sockets: list[socket.socket] = []
         self._own: list[socket.socket] = []
+        """Those of them that the daemon has made, and whose files it takes away."""
         self.addresses: list[str] = []
 
     @property
@@ -160,18 +164,12 @@ class GrpcDoor:
         problems = address_problems(self._config.addresses, tls=bool(self._config.tls.certificate))
         if problems:
             raise ValueError("\n".join(problems))
-        passed = inherited()
+        wanted = [parse_address(text) for text in self._config.addresses]
         try:
-            wanted = [parse_address(text) for text in self._config.addresses]
-            self._inherit(passed, wanted)
+            self._inherit(wanted)
             for address in wanted:
-                if address.kind == "unix" and str(address) not in self.addresses:
-                    mode = int(self._config.mode, 8)
-                    self._take(listen_unix(Path(address.target), mode, self._config.group), address.tls, own=True)
-                elif address.kind == "tcp" and str(address) not in self.addresses:
-                    host, _, port = address.target.rpartition(":")
-                    for taken in listen_tcp(host, int(port)):
-                        self._take(taken, address.tls, own=True)
+                if str(address) not in self.addresses:
+                    self._open(address)
         except BaseException:
             self._free()
             raise
@@ -191,21 +189,32 @@ class GrpcDoor:
         for private in self._private.values():
             private.close()
 
-    def _inherit(self, passed: dict[str, list[socket.socket]], wanted: list[Address]) -> None:
+    def _inherit(self, wanted: list[Address]) -> None:
         """Whoever started the daemon with a socket wants it served there, whether the configuration names it or not."""
-        named = [address.target for address in wanted if address.kind == "systemd"]
+        passed = inherited()
+        self._sockets += [taken for sockets in passed.values() for taken in sockets]
+        named = {address.target: address.tls for address in wanted if address.kind == "systemd"}
         missing = next((name for name in named if name not in passed), None)
         if missing is not None:
             raise OSError(f"systemd has passed no socket of the name {missing!r} (FileDescriptorName=)")
-        secured = {address.target for address in wanted if address.kind == "systemd" and address.tls}
         for name, sockets in passed.items():
             for taken in sockets:
                 beyond = taken.family != socket.AF_UNIX and not is_loopback(taken.getsockname()[0])
-                self._take(taken, beyond or name in secured, own=False)
+                self._take(taken, beyond or named.get(name, False))
 
-    def _take(self, listening: socket.socket, tls: bool, *, own: bool) -> None:
-        if own:
-            self._own.append(listening)
+    def _open(self, address: Address) -> None:
+        made: list[socket.socket] = []
+        if address.kind == "unix":
+            made = [listen_unix(Path(address.target), int(self._config.mode, 8), self._config.group)]
+        elif address.kind == "tcp":
+            host, _, port = address.target.rpartition(":")
+            made = listen_tcp(host, int(port))
+        self._sockets += made
+        self._own += made
+        for taken in made:
+            self._take(taken, address.tls)
+
+    def _take(self, listening: socket.socket, tls: bool) -> None:
         self._listening.append((listening, self._private_socket(tls)))
         address = name_of(listening)
         self.addresses.append(f"tls:{address}" if tls else address)
@@ -232,6 +241,7 @@ class GrpcDoor:
             unlink(listening)
         self._own.clear()
         self._listener.stop_accepting()
-        for listening, _ in self._listening:
+        for listening in self._sockets:
             listening.close()
+        self._sockets.clear()
         self._listening.clear()

@@ -10,6 +10,7 @@ from google.rpc import status_pb2
 
 from countertop.sdk.errors import CountertopError
 from countertop.server.access.grants import TlsPeer, UnixPeer
+from countertop.server.access.revoked import RevokedCertificates
 from countertop.server.access.tokens import Token, TokenStore, TokensUnusable
 from countertop.server.caller import CALLER_KEY, Caller, Door
 from countertop.server.doors.peers import Peer
@@ -61,11 +62,13 @@ class Identify:
         peer_of: Callable[[str], Peer | None],
         roles: RolesOf,
         tokens: TokenStore,
+        revoked: RevokedCertificates,
         refused: Refusal,
     ) -> None:
         self._peer_of = peer_of
         self._roles = roles
         self._tokens = tokens
+        self._revoked = revoked
         self._refused = refused
 
     def __call__(self, context: Any, method: str) -> Caller:
@@ -74,7 +77,7 @@ class Identify:
         if peer is None:
             raise Refused(_unauthenticated(_NO_CONNECTION))
         name, secret = _said(context.invocation_metadata() or ())
-        identity, roles = self._proven(peer, context)
+        identity, roles = self._proven(peer, context, method)
         if secret:
             token = self._token(secret, peer, method)
             identity, roles = f"{identity} token {token.name}".strip(), roles | frozenset(token.roles)
@@ -83,10 +86,14 @@ class Identify:
         peer.proven = True
         return Caller(peer.door, identity, peer.place, roles, name)
 
-    def _proven(self, peer: Peer, context: Any) -> tuple[str, frozenset[str]]:
+    def _proven(self, peer: Peer, context: Any, method: str) -> tuple[str, frozenset[str]]:
         """What the connection proves, without any token."""
         if peer.door == "tls":
-            facts = _tls_peer(context.auth_context())
+            shown: dict[str, list[bytes]] = context.auth_context()
+            facts = _tls_peer(shown)
+            if self._revoked.has(_first(shown, "x509_pem_cert")):
+                why = f"revoked certificate {facts.spiffe or facts.subject}"
+                self._refuse(peer, method, "This certificate has been revoked.", why)
             return facts.spiffe or facts.subject, self._roles.roles("tls", facts)
         if peer.unix is not None:
             return f"uid={peer.unix.uid}", self._roles.roles("unix", peer.unix)
@@ -121,11 +128,12 @@ def _said(metadata: Iterable[tuple[str, Any]]) -> tuple[str, str]:
     return name, secret
 
 
-def _tls_peer(auth_context: dict[str, list[bytes]]) -> TlsPeer:
-    def first(key: str) -> str:
-        return next((value.decode("utf-8", "replace") for value in auth_context.get(key, ())), "")
+def _tls_peer(shown: dict[str, list[bytes]]) -> TlsPeer:
+    return TlsPeer(_first(shown, "peer_spiffe_id"), _first(shown, "x509_subject"), _first(shown, "x509_common_name"))
 
-    return TlsPeer(first("peer_spiffe_id"), first("x509_subject"), first("x509_common_name"))
+
+def _first(shown: dict[str, list[bytes]], key: str) -> str:
+    return next((value.decode("utf-8", "replace") for value in shown.get(key, ())), "")
 
 
 def _unauthenticated(sentence: str) -> status_pb2.Status:

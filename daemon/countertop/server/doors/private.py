@@ -32,7 +32,7 @@ class PrivateSocket:
         self._descriptor = -1
         self._address = str(path)
         try:
-            bind(f"unix:{path}")
+            self._bind(bind, path)
             if _LINUX:
                 self._descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
                 self._address = f"/proc/self/fd/{self._descriptor}"
@@ -40,6 +40,17 @@ class PrivateSocket:
         except BaseException:
             self.close()
             raise
+
+    def _bind(self, bind: Callable[[str], object], path: Path) -> None:
+        """On Linux through a descriptor of the folder: a socket's name may have 107 bytes, a TMPDIR more."""
+        if not _LINUX:
+            bind(f"unix:{path}")
+            return
+        folder = os.open(self._folder, os.O_PATH | os.O_CLOEXEC)
+        try:
+            bind(f"unix:/proc/self/fd/{folder}/grpc")
+        finally:
+            os.close(folder)
 
     def connect(self) -> tuple[socket.socket, str]:
         """A connection that does not block, and the name by which gRPC calls it. Raises OSError."""

@@ -1,0 +1,94 @@
+"""The browser door beside the native one, of the same daemon in the same run: a unary call by Connect over a bare HTTP
+connection against gRPC's Python client over TCP; and a camera's stream at 1080p30, in frames a second.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import grpc
+
+from benchmarks.frames import _cpu_seconds
+from benchmarks.harness import Child, Figure, Settings, child, interleave
+from benchmarks.methods import GET_DEVICE, Method
+from benchmarks.unary import timed
+from countertop.v1 import device_pb2
+
+__all__ = ["run"]
+
+TARGET = 1.0
+CAMERA_FPS = 30.0
+
+
+def _posting(server: Child, kind: str) -> tuple[http.client.HTTPConnection, Callable[[bytes], bytes]]:
+    """A connection that stays, and what sends a call over it."""
+    connection = http.client.HTTPConnection(server.said["url"].removeprefix("http://"), timeout=30)
+    headers = {"content-type": kind, "authorization": f"Bearer {server.said['token']}"}
+
+    def post(body: bytes) -> bytes:
+        connection.request("POST", GET_DEVICE, body, headers)
+        answer = connection.getresponse()
+        read = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status} {read!r}")
+        return read
+
+    return connection, post
+
+
+def _frames(server: Child, seconds: float) -> tuple[float, float, float]:
+    """Frames a second, megabytes of one, and the daemon's CPU meanwhile."""
+    connection = http.client.HTTPConnection(server.said["url"].removeprefix("http://"), timeout=30)
+    connection.request("GET", "/cameras/camera/stream", headers={"authorization": f"Bearer {server.said['token']}"})
+    answer = connection.getresponse()
+    count, size = 0, 0
+    cpu, began = 0.0, 0.0
+    while not began or time.perf_counter() - began < seconds:
+        length = 0
+        while line := answer.readline().strip():
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        if not length:
+            continue
+        answer.read(length)
+        if not began:  # the first frame starts the clock
+            cpu, began = _cpu_seconds(server.process.pid), time.perf_counter()
+            continue
+        count, size = count + 1, size + length
+    spent = time.perf_counter() - began
+    cpu = (_cpu_seconds(server.process.pid) - cpu) / spent
+    connection.close()
+    answer.close()
+    return count / spent, size / count / 1e6, cpu
+
+
+def _unary(settings: Settings, server: Child) -> list[Figure]:
+    request = device_pb2.GetDeviceRequest(device_id="camera")
+    sent = {"application/proto": request.SerializeToString(), "application/json": b'{"deviceId":"camera"}'}
+    figures = []
+    (address,) = [found for found in server.said["addresses"] if not found.startswith("unix:")]
+    with grpc.insecure_channel(address) as channel:
+        native: Any = Method.of(GET_DEVICE).unary(channel)
+        native(request)
+        for kind, body in sent.items():
+            connection, post = _posting(server, kind)
+            sides = partial(timed, post, body, 300), partial(timed, native, request, 300)
+            pair = interleave(sides, settings.count(24), warm_up=2)
+            connection.close()
+            name = f"GetDevice, Connect {kind.rpartition('/')[2]} against gRPC over TCP, p50"
+            figures.append(Figure.of(name, "µs", pair, scale=1e6, target=TARGET))
+    return figures
+
+
+def run(settings: Settings) -> list[Figure]:
+    """Calls, then frames."""
+    with child("benchmarks.frame_camera") as camera, child("benchmarks.browser_server", camera.said["link"]) as server:
+        figures = _unary(settings, server)
+        fps, size, cpu = _frames(server, 4.0 if settings.quick else 10.0)
+    details = {"frame_megabytes": size, "server_cpu": cpu}
+    figures.append(Figure("MJPEG at 1080p30, time of a frame", "ms", 1000 / fps, 1000 / CAMERA_FPS, details=details))
+    return figures

@@ -1,0 +1,276 @@
+"""The native doors under attack: others go on, what is refused says why, and nothing is left behind.
+
+Nothing here measures a time: what counts is how calls end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from countertop.client import CountertopError, connect
+from countertop.server.app import Daemon
+from countertop.server.config import Config, ListenConfig, TerminalConfig
+from countertop.server.doors import listener
+from countertop.server.doors.listener import PREFACE, Limits
+from countertop.server.gate import MAX_CALLS
+from countertop.v1 import device_pb2
+
+LIMITS = Limits(total=24, of_one_client=12, hello_seconds=0.2)
+LIST = "/countertop.v1.DeviceService/ListDevices"
+WATCH = "/countertop.v1.DeviceService/WatchEvents"
+SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Daemon]:
+    """One without devices, on a socket and on loopback, that is patient for a moment only."""
+    monkeypatch.setattr(listener, "Limits", lambda: LIMITS)
+    config = Config(
+        terminal=TerminalConfig(id="test", state_dir=f"{tmp_path}/state"),
+        listen=ListenConfig([f"unix:{tmp_path}/t.sock", "127.0.0.1:0"]),
+    )
+    async with Daemon(config) as running:
+        yield running
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Fails after 10 s."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def others_go_on(daemon: Daemon, door: int) -> AsyncIterator[None]:
+    """Another client calls all the while, on a connection of before and on new ones: each call must be answered."""
+    address = daemon.addresses[door]
+    connections: Callable[[], int] = lambda: daemon._door.connections  # type: ignore[union-attr]  # noqa: E731
+    done = asyncio.Event()
+
+    async def calling() -> int:
+        answered = 0
+        async with connect(address) as steady:
+            while not done.is_set() or not answered:
+                assert await steady.devices() == []
+                async with connect(address) as fresh:
+                    assert await fresh.devices() == []
+                answered += 1
+        return answered
+
+    under_way = asyncio.create_task(calling())
+    try:
+        yield
+    finally:
+        done.set()
+        assert await under_way
+    await until(lambda: connections() == 0)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def raw(daemon: Daemon, door: int) -> socket.socket:
+    """A connection that speaks nothing yet."""
+    address = daemon.addresses[door]
+    if address.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        sock = socket.create_connection((host, int(port)))
+    sock.setblocking(False)
+    return sock
+
+
+async def hung_up(sock: socket.socket) -> bytes:
+    """What came before the daemon hung up; fails after 10 s."""
+    loop, came = asyncio.get_running_loop(), b""
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionError):
+            while piece := await loop.sock_recv(sock, 65536):
+                came += piece
+    sock.close()
+    return came
+
+
+@pytest.mark.parametrize("door", [0, 1], ids=["unix", "tcp"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        PREFACE[:10],
+        b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+        b"\0" * 70_000,
+    ],
+    ids=["silence", "half a preface", "HTTP/1.1", "TLS", "zeros"],
+)
+async def test_who_does_not_speak_http2_soon_is_hung_up_on(daemon, door, said):
+    async with others_go_on(daemon, door):
+        socks = [raw(daemon, door) for _ in range(6)]
+        for sock in socks:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                sock.send(said)
+        assert [await hung_up(sock) for sock in socks] == [b""] * 6
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(said=st.binary(max_size=200))
+async def test_any_bytes_behind_the_preface_end_one_connection_at_most(daemon, said):
+    sock = raw(daemon, 0)
+    await asyncio.get_running_loop().sock_sendall(sock, PREFACE + SETTINGS + said)
+    async with connect(daemon.addresses[0]) as counter:
+        assert await counter.devices() == []
+    sock.close()
+    await until(lambda: daemon._door.connections == 0)
+
+
+async def test_a_preface_in_single_bytes_is_a_preface(daemon):
+    sock, loop = raw(daemon, 0), asyncio.get_running_loop()
+    for byte in PREFACE + SETTINGS:
+        await loop.sock_sendall(sock, bytes([byte]))
+    async with asyncio.timeout(10):
+        assert len(await loop.sock_recv(sock, 9)) == 9  # SETTINGS of gRPC
+    sock.close()
+
+
+@pytest.mark.parametrize("door", [0, 1], ids=["unix", "tcp"])
+async def test_a_flood_of_connections_is_turned_away_and_gives_everything_back(daemon, door):
+    async with others_go_on(daemon, 1 - door):  # as another client is counted by itself
+        pass
+    before = descriptors()
+    async with others_go_on(daemon, 1 - door):
+        flood = [raw(daemon, door) for _ in range(100)]
+        await until(lambda: daemon._door.connections >= LIMITS.of_one_client)
+        assert [await hung_up(sock) for sock in flood] == [b""] * 100
+    await until(lambda: descriptors() <= before)
+
+
+async def test_who_is_known_stays_when_strangers_flood_an_address(daemon):
+    async with connect(daemon.addresses[1]) as steady:
+        assert await steady.devices() == []
+        flood = [raw(daemon, 1) for _ in range(60)]
+        for sock in flood:
+            with contextlib.suppress(OSError):
+                sock.send(PREFACE + SETTINGS)  # they stay as long as they like
+        async with connect(daemon.addresses[1]) as newcomer:
+            assert await newcomer.devices() == []
+        assert await steady.devices() == []
+        for sock in flood:
+            sock.close()
+
+
+async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(daemon):
+    async with others_go_on(daemon, 1), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
+        watch: Any = channel.unary_stream(WATCH, response_deserializer=device_pb2.WatchEventsResponse.FromString)
+        streams = [watch(b"") for _ in range(1000)]
+        ended: Counter[str] = Counter()
+
+        async def follow(stream: Any) -> None:
+            try:
+                assert await stream.read() is not grpc.aio.EOF
+                ended["served"] += 1
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                ended[
+                    dict(error.trailing_metadata())["grpc-status-details-bin"].split(b"TOO_MANY")[1][:6].decode()
+                ] += 1
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*map(follow, streams))
+        assert ended == {"served": MAX_CALLS, "_CALLS": 1000 - MAX_CALLS}
+        for stream in streams:
+            stream.cancel()
+
+
+async def test_a_message_that_is_too_large_is_refused_and_nothing_else_happens(daemon):
+    async with others_go_on(daemon, 0), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
+        call: Any = channel.unary_unary(LIST)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(bytes(16 * 1024 * 1024))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await call(b"") is not None
+
+
+async def test_hundreds_of_impatient_calls_end_as_what_they_are(daemon):
+    async with others_go_on(daemon, 1), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
+        call: Any = channel.unary_unary(LIST)
+        watch: Any = channel.unary_stream(WATCH)
+
+        async def watched() -> None:
+            async for _ in watch(b"", timeout=0.001):
+                pass
+
+        calls = [call(b"", timeout=0.001) for _ in range(300)]
+        ended = await asyncio.gather(*calls, *(watched() for _ in range(300)), return_exceptions=True)
+        codes = {error.code() for error in ended if isinstance(error, grpc.aio.AioRpcError)}
+        assert codes <= {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert grpc.StatusCode.DEADLINE_EXCEEDED in codes
+        gate: Any = daemon._door
+        assert await call(b"") is not None
+        assert gate.connections
+
+
+async def test_a_client_that_reads_nothing_is_slowed_down_and_keeps_nothing_in_the_daemon(daemon):
+    """Its answers stay in gRPC and in the kernel, and the relay keeps one piece at most."""
+    sock, loop = raw(daemon, 0), asyncio.get_running_loop()
+    await loop.sock_sendall(sock, PREFACE + SETTINGS)
+    ping = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
+    sent = 0
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        while sent < 64 * 1024 * 1024:
+            async with asyncio.timeout(0.3):
+                await loop.sock_sendall(sock, ping * 1000)
+            sent += 17_000
+    assert sent < 64 * 1024 * 1024  # it was slowed down, or hung up on
+    async with connect(daemon.addresses[0]) as counter:
+        assert await counter.devices() == []
+    sock.close()
+    await until(lambda: daemon._door.connections == 0)
+
+
+async def test_a_flood_without_tokens_is_refused_with_a_reason(daemon):
+    async with others_go_on(daemon, 1), grpc.aio.insecure_channel(daemon.addresses[1]) as channel:
+        call: Any = channel.unary_unary(LIST)
+        ended = await asyncio.gather(*(call(b"") for _ in range(500)), return_exceptions=True)
+        assert {error.code() for error in ended} == {grpc.StatusCode.UNAUTHENTICATED}
+
+
+async def test_whoever_hangs_up_in_the_middle_leaves_nothing(daemon):
+    async with connect(daemon.addresses[1]) as warm:
+        assert await warm.devices() == []
+    await until(lambda: daemon._door.connections == 0)
+    before = descriptors()
+    async with others_go_on(daemon, 1):
+        for _ in range(30):
+            sock = raw(daemon, 0)
+            sock.send(PREFACE + SETTINGS)
+            sock.close()
+    await until(lambda: descriptors() <= before)
+
+
+async def test_the_daemon_can_stop_while_clients_hold_on(daemon):
+    silent, speaking = raw(daemon, 0), raw(daemon, 0)
+    speaking.send(PREFACE + SETTINGS)
+    async with connect(daemon.addresses[0]) as counter:
+        assert await counter.devices() == []
+        await daemon.stop()
+        with pytest.raises(CountertopError):
+            await counter.devices()
+    for sock in (silent, speaking):
+        await hung_up(sock)
+    assert daemon._door.connections == 0  # type: ignore[union-attr]
