@@ -40,15 +40,36 @@ def _posting(server: Child, kind: str) -> tuple[http.client.HTTPConnection, Call
     return connection, post
 
 
+def _until_ready(server: Child, seconds: float = 30.0) -> None:
+    """The camera gives pictures."""
+    end = time.monotonic() + seconds
+    while True:
+        connection = http.client.HTTPConnection(server.said["url"].removeprefix("http://"), timeout=30)
+        headers = {"authorization": f"Bearer {server.said['token']}"}
+        connection.request("GET", "/cameras/camera/snapshot.jpg", headers=headers)
+        answer = connection.getresponse()
+        told = answer.read()
+        connection.close()
+        if answer.status == 200:
+            return
+        if time.monotonic() > end:
+            raise RuntimeError(f"no picture after {seconds:g} s: {told.decode()}")
+        time.sleep(0.1)
+
+
 def _frames(server: Child, seconds: float) -> tuple[float, float, float]:
     """Frames a second, megabytes of one, and the daemon's CPU meanwhile."""
     connection = http.client.HTTPConnection(server.said["url"].removeprefix("http://"), timeout=30)
     connection.request("GET", "/cameras/camera/stream", headers={"authorization": f"Bearer {server.said['token']}"})
     answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"{answer.status} {answer.read()!r}")
     count, size = 0, 0
     cpu, began = 0.0, 0.0
     while not began or time.perf_counter() - began < seconds:
         length = 0
+        if answer.isclosed():
+            raise RuntimeError("the stream has ended")
         while line := answer.readline().strip():
             if line.startswith(b"content-length:"):
                 length = int(line.partition(b":")[2])
@@ -87,6 +108,7 @@ def _unary(settings: Settings, server: Child) -> list[Figure]:
 def run(settings: Settings) -> list[Figure]:
     """Calls, then frames."""
     with child("benchmarks.frame_camera") as camera, child("benchmarks.browser_server", camera.said["link"]) as server:
+        _until_ready(server)
         figures = _unary(settings, server)
         fps, size, cpu = _frames(server, 4.0 if settings.quick else 10.0)
     details = {"frame_megabytes": size, "server_cpu": cpu}

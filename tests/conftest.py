@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How fast a machine is says nothing about a property. Examples are others in each run: few of them in many runs find what
-# many in one run do. `--hypothesis-profile=thorough`, or COUNTERTOP_EXAMPLES=NUMBER, is for who works on a codec.
+# How fast a machine is says nothing about a property. Examples are others in each run: few in many runs find what many
+# in one run do. `--hypothesis-profile=thorough`, or COUNTERTOP_EXAMPLES=NUMBER, is for who works on a codec.
 for _name, _examples in {"untimed": int(os.environ.get("COUNTERTOP_EXAMPLES", "40")), "thorough": 1000}.items():
     settings.register_profile(
         _name, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=_examples

@@ -16,6 +16,7 @@ import pytest
 from countertop.emulators.core.v4l2.preload import UmockdevMissingError, find_library
 from countertop.server.plugins import Plugins
 from countertop.testing.conformance import CameraConformance, Rig
+from tests.conformance.chosen import only
 
 SMALL = {"width": 320, "height": 240, "still_width": 480, "still_height": 360}
 ON_METAL = {
@@ -42,8 +43,25 @@ class TestOpenCv(CameraConformance):
     emulator_options = SMALL
 
 
+@only(
+    "D-05",
+    "D-09",
+    "D-12",
+    "D-14",
+    "D-17",
+    "D-19",
+    "M-03",
+    "M-05",
+    "M-06",
+    "M-09",
+    "M-12",
+    "M-16",
+    "M-17",
+    "M-18",
+    "M-19",
+)
 class TestOpenCvWithStillUrl(CameraConformance):
-    """A network camera that gives larger stills at an address of their own."""
+    """A network camera that gives larger stills at an address of their own: stills, and one more connection to lose."""
 
     driver = "opencv"
     emulator_options = SMALL

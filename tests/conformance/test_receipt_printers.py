@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from countertop.testing.conformance import ReceiptPrinterConformance
+from tests.conformance.chosen import only
 
 
 class TestEscPos(ReceiptPrinterConformance):
@@ -15,8 +16,11 @@ class TestEscPos(ReceiptPrinterConformance):
     emulator_options: ClassVar[dict[str, Any]] = {"speed": 0}
 
 
+@only(
+    "P-01", "P-03", "P-07", *(f"P-{number}" for number in range(12, 18)), *(f"P-{number}" for number in range(19, 25))
+)
 class TestEscPosWritten(ReceiptPrinterConformance):
-    """On a printer that is asked for no confirmation, and is slow."""
+    """On a printer that is asked for no confirmation, and is slow: what is known of a receipt, and when."""
 
     driver = "escpos"
     examples = 5
@@ -24,8 +28,14 @@ class TestEscPosWritten(ReceiptPrinterConformance):
     emulator_options: ClassVar[dict[str, Any]] = {"speed": 20}
 
 
+@only(
+    *(f"D-{number:02}" for number in range(5, 14)),
+    *("P-01", "P-07", "P-09"),
+    *(f"P-{number}" for number in range(12, 18)),
+    *(f"P-{number}" for number in range(20, 25)),
+)
 class TestEscPosFence(ReceiptPrinterConformance):
-    """On an older printer on a serial port, which has no process ids."""
+    """On an older printer on a serial port, without process ids: the line, its fonts, what is known of a receipt."""
 
     driver = "escpos"
     examples = 5

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -26,7 +25,6 @@ from countertop.server.config import Config, ListenConfig, TerminalConfig
 from countertop.server.doors import listener
 from countertop.server.doors.listener import PREFACE, Limits
 from countertop.server.gate import MAX_CALLS
-from countertop.v1 import device_pb2
 
 LIMITS = Limits(total=24, of_one_client=12, hello_seconds=0.2)
 LIST = "/countertop.v1.DeviceService/ListDevices"
@@ -49,15 +47,14 @@ async def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def until(condition: Callable[[], bool]) -> None:
     """Fails after 10 s."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells of a descriptor that is closed
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def others_go_on(daemon: Daemon, door: int) -> AsyncIterator[None]:
+async def others_go_on(daemon: Any, door: int) -> AsyncIterator[None]:
     """Another client calls all the while, on a connection of before and on new ones: each call must be answered."""
     address = daemon.addresses[door]
-    connections: Callable[[], int] = lambda: daemon._door.connections  # type: ignore[union-attr]  # noqa: E731
     done = asyncio.Event()
 
     async def calling() -> int:
@@ -76,11 +73,20 @@ async def others_go_on(daemon: Daemon, door: int) -> AsyncIterator[None]:
     finally:
         done.set()
         assert await under_way
-    await until(lambda: connections() == 0)
+    await until(lambda: daemon._door.connections == 0)
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def code_of(call: Any) -> grpc.StatusCode:
+    """How a call ends. Its error is not kept, for that would keep its connection."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
 
 
 def raw(daemon: Daemon, door: int) -> socket.socket:
@@ -175,35 +181,35 @@ async def test_who_is_known_stays_when_strangers_flood_an_address(daemon):
 
 
 async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(daemon):
-    async with others_go_on(daemon, 1), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
-        watch: Any = channel.unary_stream(WATCH, response_deserializer=device_pb2.WatchEventsResponse.FromString)
-        streams = [watch(b"") for _ in range(1000)]
-        ended: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
 
-        async def follow(stream: Any) -> None:
-            try:
-                assert await stream.read() is not grpc.aio.EOF
-                ended["served"] += 1
-            except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-                ended[
-                    dict(error.trailing_metadata())["grpc-status-details-bin"].split(b"TOO_MANY")[1][:6].decode()
-                ] += 1
+    async def follow(stream: Any) -> None:
+        try:
+            assert await stream.read() is not grpc.aio.EOF
+            ended["served"] += 1
+        except grpc.aio.AioRpcError as error:
+            details = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
+            ended[f"{error.code().name} {b'TOO_MANY_CALLS' in details}"] += 1
+        if sum(ended.values()) == len(streams):
+            all_told.set()
+        await all_told.wait()
+        stream.cancel()
 
-        async with asyncio.timeout(30):
+    async with others_go_on(daemon, 1):
+        async with grpc.aio.insecure_channel(daemon.addresses[0]) as channel, asyncio.timeout(30):
+            watch: Any = channel.unary_stream(WATCH)
+            await cast("Any", channel.unary_unary(LIST))(b"")  # now the client knows how many streams may be open
+            streams, all_told = [watch(b"") for _ in range(1000)], asyncio.Event()
             await asyncio.gather(*map(follow, streams))
-        assert ended == {"served": MAX_CALLS, "_CALLS": 1000 - MAX_CALLS}
-        for stream in streams:
-            stream.cancel()
+        streams.clear()
+    assert ended == {"served": MAX_CALLS, "RESOURCE_EXHAUSTED True": 1000 - MAX_CALLS}
 
 
 async def test_a_message_that_is_too_large_is_refused_and_nothing_else_happens(daemon):
     async with others_go_on(daemon, 0), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
         call: Any = channel.unary_unary(LIST)
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call(bytes(16 * 1024 * 1024))
-        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert await call(b"") is not None
+        assert await code_of(call(bytes(16 * 1024 * 1024))) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await code_of(call(b"")) is grpc.StatusCode.OK
 
 
 async def test_hundreds_of_impatient_calls_end_as_what_they_are(daemon):
@@ -216,13 +222,12 @@ async def test_hundreds_of_impatient_calls_end_as_what_they_are(daemon):
                 pass
 
         calls = [call(b"", timeout=0.001) for _ in range(300)]
-        ended = await asyncio.gather(*calls, *(watched() for _ in range(300)), return_exceptions=True)
-        codes = {error.code() for error in ended if isinstance(error, grpc.aio.AioRpcError)}
-        assert codes <= {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        codes = set(await asyncio.gather(*map(code_of, calls), *(code_of(watched()) for _ in range(300))))
+        del calls
         assert grpc.StatusCode.DEADLINE_EXCEEDED in codes
-        gate: Any = daemon._door
-        assert await call(b"") is not None
-        assert gate.connections
+        # a call may be answered in time; more than the gate lets through at once are refused
+        assert codes <= {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OK}
+        assert await code_of(call(b"")) is grpc.StatusCode.OK
 
 
 async def test_a_client_that_reads_nothing_is_slowed_down_and_keeps_nothing_in_the_daemon(daemon):
@@ -246,8 +251,9 @@ async def test_a_client_that_reads_nothing_is_slowed_down_and_keeps_nothing_in_t
 async def test_a_flood_without_tokens_is_refused_with_a_reason(daemon):
     async with others_go_on(daemon, 1), grpc.aio.insecure_channel(daemon.addresses[1]) as channel:
         call: Any = channel.unary_unary(LIST)
-        ended = await asyncio.gather(*(call(b"") for _ in range(500)), return_exceptions=True)
-        assert {error.code() for error in ended} == {grpc.StatusCode.UNAUTHENTICATED}
+        codes = set(await asyncio.gather(*(code_of(call(b"")) for _ in range(500))))
+    # somebody unknown has to go when the address has too many connections
+    assert codes - {grpc.StatusCode.UNAVAILABLE} == {grpc.StatusCode.UNAUTHENTICATED}
 
 
 async def test_whoever_hangs_up_in_the_middle_leaves_nothing(daemon):
@@ -273,4 +279,4 @@ async def test_the_daemon_can_stop_while_clients_hold_on(daemon):
             await counter.devices()
     for sock in (silent, speaking):
         await hung_up(sock)
-    assert daemon._door.connections == 0  # type: ignore[union-attr]
+    assert daemon._door.connections == 0

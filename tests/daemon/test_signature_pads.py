@@ -320,7 +320,7 @@ async def test_a_document_without_content_is_refused_and_named(counter: Any) -> 
 async def test_text_that_does_not_fit_the_screen_is_refused_before_anything_is_shown(counter: Any) -> None:
     with pytest.raises(Exception, match=r"document.text: expected text that fits") as refused:
         await counter.call.all(
-            "SignaturePadService", "CaptureSignature", **asked(document=SignDocument(text="long " * 700))
+            "SignaturePadService", "CaptureSignature", **asked(document=SignDocument(text="long " * 150))
         )
     assert refused.value.reason == "INVALID_REQUEST"  # type: ignore[attr-defined]
     assert counter.pad.heard.empty()

@@ -155,7 +155,7 @@ def settled(story: Story) -> Settlement:
 
 class TestJudge:
     @given(stories())
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=200, deadline=None)
     def test_what_it_says_is_true(self, story: Story) -> None:
         settlement = settled(story)
         if settlement.effect == COMPLETE:
@@ -173,7 +173,7 @@ class TestJudge:
         assert settlement.message.endswith(".")
 
     @given(stories().filter(lambda story: story.newest_kept))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=60, deadline=None)
     def test_a_kept_newest_id_settles_it(self, story: Story) -> None:
         settlement = settled(story)
         counted = story.evidence.ends_with_cut and story.evidence.cut_counter >= 0 and story.findings.counters.cuts >= 0

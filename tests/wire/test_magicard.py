@@ -506,6 +506,8 @@ async def test_an_error_is_told_by_its_number_and_its_card_must_be_looked_for(
 ) -> None:
     made = card(picture(), picture(), STRIPE)
     for errors, expected in (({}, "PRINTER_FAULT"), (NUMBERS, reason)):
+        if not errors and fault != "jam-flip":
+            continue  # a number that nobody has explained is one like another
         async with printer(options={"errors": errors}) as (driver, emulator):
             await inject(emulator, fault)
             with pytest.raises(DeviceFault) as caught:

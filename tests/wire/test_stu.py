@@ -210,7 +210,7 @@ async def test_a_tapped_button_is_a_touch_in_its_third_of_the_bar() -> None:
 
 
 async def test_two_hundred_reports_a_second_are_all_heard() -> None:
-    """A minute of writing on two pads at once, eight times as fast as a hand."""
+    """Half a minute of writing on two pads at once, eight times as fast as a hand."""
     async with asyncio.timeout(50):
         await asyncio.gather(_long_writing(1), _long_writing(2))
 
@@ -219,14 +219,14 @@ async def _long_writing(seed: int) -> None:
     async with connected({"speed": 8.0}) as (pad, emulator):
         await pad.open_capture("op")
         hearing = asyncio.create_task(_sequences(pad))
-        for turn in range(5):
+        for turn in range(3):
             asked = bench.SignRequest(
                 device_id="pad", generated=bench.GeneratedHandwriting(seed=seed * 10 + turn, strokes=12)
             )
             await emulator.sign(asked)
         await emulator.unplug(bench.UnplugRequest())
         sequences = await hearing
-        assert len(sequences) > 3000
+        assert len(sequences) > 1800
         assert sequences == sorted(set(sequences))
         missing = sequences[-1] - sequences[0] + 1 - len(sequences)
         assert missing <= emulator.device.lost, "what was not heard is what the pad lost when this machine stood still"
