@@ -1,6 +1,7 @@
 // A kiosk's visit: read the ID card, take a signature, print a receipt.
 
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
@@ -10,9 +11,28 @@ import { ReceiptPrinterService } from "./gen/countertop/v1/receipt_printer_pb.js
 import { SignaturePadService } from "./gen/countertop/v1/signature_pad_pb.js";
 import { ErrorInfoSchema, LocalizedMessageSchema } from "./gen/google/rpc/error_details_pb.js";
 
-/** gRPC over HTTP/2 cleartext: the daemon listens on loopback only. */
-export function transportTo(address) {
-  return createGrpcTransport({ baseUrl: `http://${address}` });
+/** gRPC over HTTP/2 cleartext, on loopback; a token proves who calls. */
+export function transportTo(address, token = tokenFor(address)) {
+  const prove = (next) => (request) => {
+    if (token) request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
+  return createGrpcTransport({ baseUrl: `http://${address}`, interceptors: [prove] });
+}
+
+/** COUNTERTOP_TOKEN, as `countertop pair` issues it; else what a daemon of the same user has left in a file. */
+function tokenFor(address) {
+  if (process.env.COUNTERTOP_TOKEN) return process.env.COUNTERTOP_TOKEN;
+  const { XDG_RUNTIME_DIR: runtime } = process.env;
+  const folders = [runtime && `${runtime}/countertop`, "/run/countertop", `/tmp/countertop-${process.geteuid()}`];
+  for (const folder of folders.filter(Boolean)) {
+    try {
+      return readFileSync(`${folder}/tokens/${address}`, "ascii").trim();
+    } catch {
+      // there is none of this user's
+    }
+  }
+  return "";
 }
 
 /** What a call failed for: `reason` for the program (docs/errors.md), `message` for the customer. */

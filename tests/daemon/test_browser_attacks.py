@@ -277,6 +277,18 @@ def test_garbage_behind_a_running_stream_ends_it(terminal: EmulatedTerminal, cap
     assert not [record.getMessage() for record in caplog.records if record.name == "asyncio"]
 
 
+def test_small_answers_leave_at_once(terminal: EmulatedTerminal) -> None:
+    with connection(terminal) as sock:
+        sock.sendall(head(terminal, LIST, "application/json", "content-length: 2") + b"{}")
+        assert status(sock.recv(65536)) == 200
+        door = terminal.daemon.browser
+        assert door is not None
+        served = [item.transport.get_extra_info("socket") for item in tuple(door._state.connections)]
+        assert served
+        for taken in served:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "each answer waits 40 ms for the client"
+
+
 def test_many_pages_at_once_are_all_served(terminal: EmulatedTerminal) -> None:
     served: list[bool] = []
     threads = [threading.Thread(target=lambda: served.append(works(terminal))) for _ in range(24)]

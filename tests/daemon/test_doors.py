@@ -264,7 +264,7 @@ async def test_nobody_gets_to_grpcs_own_socket_by_its_name(tmp_path):
         for path in private:
             with (
                 socket.socket(socket.AF_UNIX) as intruder,
-                pytest.raises(OSError, match="No such file|Not a directory"),
+                pytest.raises(OSError, match=r"No such file|Not a directory"),
             ):
                 intruder.connect(path)
 

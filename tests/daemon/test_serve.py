@@ -25,6 +25,8 @@ from countertop.server.app import serve
 sys.exit(serve(Path(sys.argv[1]) if sys.argv[1] else None, sys.argv[2:]))
 """
 SERVE = [sys.executable, "-c", CODE]
+ONE_DEVICE = '[[devices]]\nid = "id-reader"\nemulator = "sdt"\n'
+"""Starts in a third of the time of the emulated terminal, where devices are not what a test is about."""
 
 
 @contextmanager
@@ -115,10 +117,10 @@ def test_a_configuration_with_a_mistake_never_half_starts(tmp_path):
 
 def test_a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on(tmp_path):
     socket = f"unix:{tmp_path}/t.sock"
-    with serving(tmp_path, socket) as first:
+    with serving(tmp_path, socket, config=ONE_DEVICE) as first:
         with grpc.insecure_channel(socket) as channel:
             grpc.channel_ready_future(channel).result(timeout=20)
-        with serving(tmp_path, socket, state="other") as second:
+        with serving(tmp_path, socket, config=ONE_DEVICE, state="other") as second:
             _, told = second.communicate(timeout=20)
         assert second.returncode == 1
         assert "another daemon answers there" in told
@@ -129,10 +131,10 @@ def test_a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on(tmp
 
 def test_a_second_daemon_on_the_same_journal_is_refused_and_the_first_goes_on(tmp_path):
     socket = f"unix:{tmp_path}/t.sock"
-    with serving(tmp_path, socket) as first:
+    with serving(tmp_path, socket, config=ONE_DEVICE) as first:
         with grpc.insecure_channel(socket) as channel:
             grpc.channel_ready_future(channel).result(timeout=20)
-        with serving(tmp_path, f"unix:{tmp_path}/other.sock") as second:
+        with serving(tmp_path, f"unix:{tmp_path}/other.sock", config=ONE_DEVICE) as second:
             _, told = second.communicate(timeout=20)
         assert second.returncode == 1
         assert "another daemon uses the state directory" in told
@@ -142,7 +144,7 @@ def test_a_second_daemon_on_the_same_journal_is_refused_and_the_first_goes_on(tm
 
 def test_a_stale_socket_is_replaced_and_another_file_is_not(tmp_path):
     stale = tmp_path / "t.sock"
-    with serving(tmp_path, f"unix:{stale}") as process:
+    with serving(tmp_path, f"unix:{stale}", config=ONE_DEVICE) as process:
         with grpc.insecure_channel(f"unix:{stale}") as channel:
             grpc.channel_ready_future(channel).result(timeout=20)
         os.kill(process.pid, signal.SIGKILL)

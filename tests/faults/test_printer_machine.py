@@ -256,7 +256,7 @@ def test_paper_and_operations_agree_through_faults(daemon: Daemon) -> None:
     run_state_machine_as_test(
         PrinterMachine,
         settings=settings(
-            max_examples=60,
+            max_examples=25,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

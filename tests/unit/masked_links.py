@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -18,8 +17,8 @@ __all__ = ["SENT", "Piece", "check_any_split", "check_idempotent", "conversation
 SENT, RECEIVED = True, False
 Piece = tuple[bool, bytes]
 """Whether the driver sent it; the bytes."""
-WATCHED = 5
-"""Pieces over which every allocation is watched."""
+SMALL_BLOCK = 32
+"""Bytes of a small object, at least: a number, a tuple, a few bytes."""
 
 
 def run(masker: Masker, pieces: Iterable[Piece]) -> tuple[bytes, bytes]:
@@ -74,27 +73,18 @@ def check_idempotent(make: Callable[[], Masker], pieces: list[Piece]) -> None:
 
 
 def most_kept(masker: Masker, is_sent: bool, beginning: bytes, rest: bytes, times: int) -> int:
-    """Bytes of memory that are kept more, while `rest` comes over and over behind a beginning: by the masker as far as
-    it can be seen from it, and, over the last few pieces, by anybody, `times` pieces assumed to keep as much as they do.
-
-    Every allocation is watched for few pieces only, since that makes a masker ten times as slow.
+    """Bytes of memory that are kept more, while `rest` comes over and over behind a beginning: in what can be reached
+    from the masker, or in small blocks by anybody. To watch each allocation would take ten times as long.
     """
     take = masker.sent if is_sent else masker.received
     take(beginning)
     take(rest)
-    before = _held_by(masker)
-    for _ in range(times - WATCHED):
-        take(rest)
-    grown = _held_by(masker) - before
     gc.collect()
-    tracemalloc.start()
-    try:
-        for _ in range(WATCHED):
-            take(rest)
-        gc.collect()
-        return max(grown, tracemalloc.get_traced_memory()[0] * times // WATCHED)
-    finally:
-        tracemalloc.stop()
+    held, blocks = _held_by(masker), sys.getallocatedblocks()
+    for _ in range(times):
+        take(rest)
+    gc.collect()
+    return max((sys.getallocatedblocks() - blocks) * SMALL_BLOCK, _held_by(masker) - held)
 
 
 def _held_by(root: object) -> int:

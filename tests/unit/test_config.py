@@ -75,7 +75,7 @@ options = { baud = "fast", unheard_of = 1 }
     assert len(found) == 6
     assert found[0].startswith("line 2, terminal.id: ")
     assert found[1].startswith("line 3, terminal.colour: ")
-    assert found[2].startswith("line 6, listen.addresses: expected unix:/PATH or a loopback HOST:PORT")
+    assert found[2].startswith("line 6, listen.addresses: '0.0.0.0:7411' is not on loopback: expected certificate")
     drivers = "escpos, evolis, hid-digitizer, ipp-card, magicard, opencv, sdt, topaz, wacom-stu"
     assert f"devices[0].driver: expected one of {drivers}, got 'nonsense'" in found
     assert any(problem.startswith("devices[1].options.baud: ") for problem in found)

@@ -25,7 +25,11 @@ MAX_SECRET = 256
 
 
 class TokensUnusable(Exception):
-    """The file of tokens cannot be read; its sentence says what to do."""
+    """The file of tokens cannot be read; `sentence` says what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)

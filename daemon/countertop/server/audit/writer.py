@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from countertop.sdk.errors import CountertopError
+from countertop.sdk.marks import safe
 from countertop.server.audit.chain import Chain
 from countertop.server.audit.checkpoint import CHECKPOINT_RECORDS, CHECKPOINT_SECONDS, checkpoint
 from countertop.server.audit.files import sync_folder
@@ -117,7 +118,7 @@ class Writer:
             except OSError as raised:
                 error = raised
             except Exception as raised:  # a defect here must not leave anybody waiting
-                log.exception("the audit's writer failed")
+                log.error("the audit's writer failed: %s", safe(raised))
                 error = OSError(f"a defect: {type(raised).__name__}")
             self._report(error)
             for told in waiters:
@@ -232,7 +233,7 @@ class Writer:
         if error is not None:
             self._chain.close()
             if not self._failing:
-                log.error("the audit cannot be written: %s; records wait in memory", error)
+                log.error("the audit cannot be written: %s; records wait in memory", error.strerror or error.args[0])
         elif self._failing:
             log.info("the audit can be written again")
         self._failing = error is not None

@@ -103,7 +103,7 @@ class Identify:
         try:
             token = self._tokens.check(secret)
         except TokensUnusable as error:
-            log.error("%s", error)
+            log.error("%s", error.sentence)
             self._refuse(peer, method, str(error), "tokens unusable")
         if token is None:
             self._refuse(peer, method, _UNKNOWN, "wrong token")

@@ -53,7 +53,7 @@ class LoopbackTokens:
                 out.write(self._secret)
             new.replace(file)
         except OSError as error:
-            log.warning("no token for %s: %s; issue one with `countertop pair`", address, error)
+            log.warning("no token for %s: %s; issue one with `countertop pair`", address, _why(error))
             return
         self._files.append(file)
 
@@ -80,3 +80,7 @@ def _sweep(folder: Path) -> None:
             probe.settimeout(PROBE_SECONDS)
             if probe.connect_ex((host.strip("[]"), int(port))) == errno.ECONNREFUSED:
                 file.unlink(missing_ok=True)
+
+
+def _why(failed: OSError) -> str:
+    return failed.strerror or str(failed.args[0])

@@ -45,7 +45,7 @@ class TlsFiles:
         try:
             found = self._read()
         except OSError as error:
-            log.warning("the old certificates stay in force: %s", error)
+            log.warning("the old certificates stay in force: %s", error.strerror or error.args[0])
             return None
         log.info("there are new certificates in %s", self._certificate)
         return found

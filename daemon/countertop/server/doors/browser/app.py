@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from countertop.sdk.errors import CountertopError
 from countertop.sdk.marks import safe
@@ -114,16 +114,23 @@ class BrowserApp:
 
 
 class _With:
-    """Sends answers with more headers."""
+    """Sends answers with more headers, and whole ones with their length: chunks would cost both sides more."""
 
     def __init__(self, send: Send, headers: Sequence[Header]) -> None:
         self._send = send
         self._headers = headers
+        self._start: MutableMapping[str, Any] | None = None
 
-    async def __call__(self, message: dict[str, object]) -> None:
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            given = message.get("headers", ())
-            message["headers"] = [*given, *SAFE, *self._headers]  # type: ignore[misc]
+            message["headers"] = [*message.get("headers", ()), *SAFE, *self._headers]
+            self._start = message
+            return
+        start, self._start = self._start, None
+        if start is not None:
+            if not message.get("more_body", False):
+                start["headers"].append((b"content-length", str(len(message.get("body", b""))).encode()))
+            await self._send(start)
         await self._send(message)
 
 

@@ -52,7 +52,7 @@ class BrowserDoor:
         host, _, port = self._config.address.rpartition(":")
         name = host.strip("[]")
         family = socket.AF_INET6 if ":" in name else socket.AF_INET
-        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # said, so that asyncio sets TCP_NODELAY
         try:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind((name, int(port)))
