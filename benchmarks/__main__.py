@@ -43,6 +43,7 @@ NAMES = (
     "terminal",
     "access",
     "audit",
+    "browser",
     "doors",
 )
 PACKAGES = (

@@ -160,3 +160,19 @@ def test_another_projects_client(terminal: EmulatedTerminal, protocol: str) -> N
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["device"]["id"] == "camera"
+
+
+def test_a_page_finds_the_daemon_again_after_a_restart() -> None:
+    with EmulatedTerminal(["camera"], browser=True) as terminal:
+        url, token = terminal.browser_url, terminal.browser_token
+        terminal.restart()
+        assert terminal.browser_url == url
+        assert call(terminal, GET_DEVICE, {"deviceId": "camera"}, authorization=f"Bearer {token}").status == 401
+        assert call(terminal, GET_DEVICE, {"deviceId": "camera"}).status == 200
+
+
+def test_without_a_browser_door_the_kit_says_how_to_get_one() -> None:
+    with EmulatedTerminal(["id-reader"], ready=False) as terminal:
+        for name in ("browser_url", "browser_token", "program_token"):
+            with pytest.raises(RuntimeError, match="browser=True"):
+                getattr(terminal, name)

@@ -89,8 +89,10 @@ class CameraView extends View {
   }
 
   async #take(signal) {
-    const { rpc } = this.context;
-    const response = await rpc.fetch(`/cameras/${encodeURIComponent(this.#device.id)}/stream?fps=${FPS}`, { signal });
+    const { ownClaims, rpc } = this.context;
+    const claim = ownClaims.tokenFor(this.#device.id);
+    const headers = claim ? { "countertop-claim": claim } : {};
+    const response = await rpc.fetch(`/cameras/${encodeURIComponent(this.#device.id)}/stream?fps=${FPS}`, { signal, headers });
     await rpc.check(response);
     for await (const { headers, bytes } of parts(response.body)) {
       this.#error = null;
