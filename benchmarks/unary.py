@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from benchmarks.harness import Figure, Settings, child, interleave
 from benchmarks.methods import GET_DEVICE, Method
+from countertop.client._access import Access
 from countertop.v1 import device_pb2
 
 __all__ = ["run"]
@@ -70,7 +71,8 @@ def run(settings: Settings) -> list[Figure]:
             both = zip(("unix socket", "TCP"), ours.said["addresses"], bare.said["addresses"], strict=True)
             for transport, our_address, bare_address in both:
                 with grpc.insecure_channel(our_address) as a, grpc.insecure_channel(bare_address) as b:
-                    calls = method.unary(a), method.unary(b)
+                    proof = Access(our_address).metadata()  # on loopback a token, which the bare server is sent as well
+                    calls = partial(method.unary(a), metadata=proof), partial(method.unary(b), metadata=proof)
                     figures += latency(settings, f"GetDevice, {transport}", calls, request, reply)
                     sides = partial(rate, pool, calls[0], request, 1600), partial(rate, pool, calls[1], request, 1600)
                     pair = interleave(sides, settings.count(12))

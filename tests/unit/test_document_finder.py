@@ -18,7 +18,8 @@ from tests.unit.drawn_documents import MATS, Scene, document_scene, empty_scene
 
 WIDTH, HEIGHT = 1920, 1080
 CLOSE = 0.012 * WIDTH
-COUNT = 8
+SEEDS = (0, 3, 4, 7)
+"""Of scenes; odd ones are in shadow, and 3 and 7 are the hardest of the first eight."""
 A4, CARD = camera_pb2.DOCUMENT_SIZE_A4, camera_pb2.DOCUMENT_SIZE_ID_1
 STAGE, EDGES = camera_pb2.DOCUMENT_METHOD_STAGE, camera_pb2.DOCUMENT_METHOD_EDGES
 
@@ -31,7 +32,7 @@ def empty(kind: str) -> Stage:
 @cache
 def scenes(kind: str, a4: bool) -> list[Scene]:
     """Every other one in shadow."""
-    return [document_scene(seed, kind, a4=a4, shade=seed % 2 == 1) for seed in range(COUNT)]
+    return [document_scene(seed, kind, a4=a4, shade=seed % 2 == 1) for seed in SEEDS]
 
 
 def miss(found: Finding, scene: Scene) -> float:
@@ -49,9 +50,9 @@ def outcomes(kind: str, a4: bool, staged: bool) -> list[tuple[float, float]]:
     return [(miss(one, scene), one.confidence) for one, scene in zip(found, scenes(kind, a4), strict=True)]
 
 
-LEAST = {("dark", True): 8, ("green", True): 8, ("wood", True): 8, ("white", True): 6,
-         ("dark", False): 7, ("green", False): 7, ("wood", False): 5, ("white", False): 5}  # fmt: skip
-"""Of 8 scenes, by mat, and whether the empty stage is known."""
+LEAST = {("dark", True): 4, ("green", True): 4, ("wood", True): 4, ("white", True): 3,
+         ("dark", False): 4, ("green", False): 4, ("wood", False): 3, ("white", False): 2}  # fmt: skip
+"""Of 4 scenes, by mat, and whether the empty stage is known."""
 
 
 @pytest.mark.parametrize("staged", [True, False], ids=["stage", "edges"])
@@ -62,7 +63,7 @@ def test_documents_are_found_and_the_confidence_tells_which(kind, a4, staged):
     right = [confidence for off, confidence in results if off < CLOSE]
     wrong = [confidence for off, confidence in results if off >= CLOSE]
     listed = " ".join(f"{off:.1f}px/{confidence:.2f}" for off, confidence in results)
-    print(f"{kind} {'A4' if a4 else 'card'} {'stage' if staged else 'edges'}: {len(right)}/{COUNT}: {listed}")
+    print(f"{kind} {'A4' if a4 else 'card'} {'stage' if staged else 'edges'}: {len(right)}/{len(SEEDS)}: {listed}")
     assert len(right) >= LEAST[kind, staged], listed
     assert all(confidence < SURE for confidence in wrong), listed
     if kind != "white":  # a white card on white has sides that nobody sees
