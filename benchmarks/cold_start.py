@@ -36,7 +36,7 @@ _CHANNEL = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 100),
 )
-_SERVE = "import sys; from countertop.server.app import serve; sys.exit(serve(None, [sys.argv[1]]))"
+_SERVE = "import sys; from countertop.server.serving import serve; sys.exit(serve(None, [sys.argv[1]]))"
 
 
 def daemon(path: Path) -> Sequence[str]:
@@ -131,8 +131,8 @@ def run(settings: Settings) -> list[Figure]:
         pair = interleave((side(command), side(reference)), rounds)
         figures.append(Figure.of(f"first reply, {name}", "ms", pair, scale=1e3, target=target))
     if settings.explain:
-        imports = explain(["countertop.server.app"])
-        settings.say("imports of countertop.server.app, own and cumulated ms:")
+        imports = explain(["countertop.server.serving"])
+        settings.say("imports of countertop.server.serving, own and cumulated ms:")
         for module, mine, total in imports:
             settings.say(f"  {mine:7.2f} {total:8.2f}  {module}")
         figures[0].details["imports"] = imports

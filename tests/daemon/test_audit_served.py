@@ -183,7 +183,7 @@ class TestCarriedOver:
 
 CODE = """
 import sys
-from countertop.server.app import serve
+from countertop.server.serving import serve
 sys.exit(serve(None, sys.argv[1:]))
 """
 

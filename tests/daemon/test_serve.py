@@ -21,7 +21,7 @@ from countertop.v1 import device_pb2, id_reader_pb2, operation_pb2
 CODE = """
 import sys
 from pathlib import Path
-from countertop.server.app import serve
+from countertop.server.serving import serve
 sys.exit(serve(Path(sys.argv[1]) if sys.argv[1] else None, sys.argv[2:]))
 """
 SERVE = [sys.executable, "-c", CODE]

@@ -93,7 +93,7 @@ class TellingPrinter(ReceiptPrinter):
         Path(tempfile.gettempdir(), "leak").write_text(text)
         condition = device_pb2.Condition(reason=error_pb2.REASON_PAPER_NEAR_END, action=text)
         self.report(device_pb2.DeviceStatus(conditions=[condition]))
-        raise DeviceFault(error_pb2.REASON_PROTOCOL_ERROR, step="print", got=text)  # noqa: TRY301
+        raise DeviceFault(error_pb2.REASON_PROTOCOL_ERROR, step="print", got=text)
 
 
 def tell_everybody(text: str, message: Any) -> None:

@@ -63,7 +63,7 @@ class DaemonLab:
         self._orders: Any = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
-            ["tests.faults.points", "countertop.server.app", "countertop.server.config_file", *preload]
+            ["tests.faults.points", "countertop.server.serving", "countertop.server.config_file", *preload]
         )
 
     @property

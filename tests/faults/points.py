@@ -147,6 +147,6 @@ def serve_until_killed(config: Path, log: Path, orders: Connection, point: str, 
     if point:
         TRIGGER.arm(point, count)
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    from countertop.server.app import serve
+    from countertop.server.serving import serve
 
     raise SystemExit(serve(config))

@@ -52,7 +52,7 @@ class Daemon:
         config.write_text(CONFIG)
         # a printer that is lost in the middle of a print is mended only after the print has ended: do not wait long
         code = "from countertop.server.runner import Limits; Limits.settle = 0.5; "
-        code += "import sys; from pathlib import Path; from countertop.server.app import serve; "
+        code += "import sys; from pathlib import Path; from countertop.server.serving import serve; "
         code += "sys.exit(serve(Path(sys.argv[1]), [sys.argv[2]]))"
         self.log = (folder / "log").open("wb")
         command = [sys.executable, "-c", code, str(config), f"unix:{self.socket}"]

@@ -50,10 +50,14 @@ def shared(path: Path) -> Path:
     return path
 
 
+@cache
 def seen(
     scene: str, flaw: str = "none", index: int = 7, size: tuple[int, int] = SIZE, part: float = 0, **more: Any
 ) -> Any:
-    return render(SceneSettings(SCENES[scene], FLAWS[flaw], size=part, **more), *size, seed=0).frame(index)
+    """Drawn once for all tests: nobody may draw on it."""
+    picture = render(SceneSettings(SCENES[scene], FLAWS[flaw], size=part, **more), *size, seed=0).frame(index)
+    picture.setflags(write=False)
+    return picture
 
 
 def sharpness(picture: Any) -> float:

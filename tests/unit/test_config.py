@@ -101,3 +101,14 @@ def test_broken_toml_names_the_line(tmp_path):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "nothing.toml", Plugins())
+
+
+def test_beyond_loopback_an_address_needs_certificates(tmp_path):
+    tls = '[listen.tls]\ncertificate = "/a.pem"\nkey = "/k.pem"\nclient_ca = "/c.pem"\n'
+    listen = '[listen]\naddresses = ["10.1.2.3:7412", "tls:127.0.0.1:7413"]\nmode = "0660"\ngroup = "countertop"\n'
+    assert len(problems(tmp_path, listen)) == 1
+    path = tmp_path / "good.toml"
+    path.write_text(listen + tls)
+    found = load_config(path, Plugins()).listen
+    assert (found.mode, found.group, found.tls.client_ca) == ("0660", "countertop", "/c.pem")
+    assert "listen.tls.key" in " ".join(problems(tmp_path, listen + tls.replace("key =", "keys =")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from countertop.emulators.magicard.emulator import USB as MAGICARD
 from countertop.emulators.wacom_stu.models import MODELS as PADS
 from countertop.emulators.wacom_stu.models import VENDOR_ID as WACOM
 from countertop.sdk.links import parse_link
+from countertop.server.config import Config
 from countertop.server.config_file import load_config
 from countertop.server.plugins import Plugins
 
@@ -80,17 +82,27 @@ def test_users_and_folders_are_made(tmp_path: Path) -> None:
     assert list(modes.values()) == [0o750, 0o700, 0o750, 0o640], modes
 
 
-def test_the_socket_is_the_one_that_the_example_names() -> None:
-    config = load_config(DEPLOY / "countertop.toml", Plugins())
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Config:
+    """The configuration as a terminal reads it, where its group has been made."""
+    groups = {"countertop": grp.struct_group(("countertop", "x", 999, []))}
+    monkeypatch.setattr(grp, "getgrnam", groups.__getitem__)
+    return load_config(DEPLOY / "countertop.toml", Plugins())
+
+
+def test_the_socket_is_the_one_that_the_example_names(example: Config) -> None:
     socket = (DEPLOY / "systemd/countertop.socket").read_text(encoding="utf-8")
-    assert [f"ListenStream={address.removeprefix('unix:')}" for address in config.listen.addresses] == re.findall(
-        r"(?m)^ListenStream=.*$", socket
-    )
-    assert {device.driver for device in config.devices} == {"sdt", "escpos", "wacom-stu", "evolis", "opencv"}
+    (name,) = re.findall(r"(?m)^FileDescriptorName=(.*)$", socket)
+    assert example.listen.addresses == [f"systemd:{name}"]
+    (path,) = re.findall(r"(?m)^ListenStream=(.*)$", socket)
+    assert f"unix:{path}" in (DEPLOY / "countertop.toml").read_text(encoding="utf-8")
+    (grant,) = example.grants
+    assert f"SocketGroup={grant.group}" in socket, "who may connect is who has a role"
+    assert {device.driver for device in example.devices} == {"sdt", "escpos", "wacom-stu", "evolis", "opencv"}
 
 
-def test_every_usb_device_of_the_example_may_be_opened() -> None:
-    links = [parse_link(device.link) for device in load_config(DEPLOY / "countertop.toml", Plugins()).devices]
+def test_every_usb_device_of_the_example_may_be_opened(example: Config) -> None:
+    links = [parse_link(device.link) for device in example.devices]
     ids = {url.path.partition("/")[0].lower() for url in links if url.scheme in ("usb", "hid")}
     assert ids
     assert ids <= ruled_ids()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from google.protobuf import any_pb2
 
-import countertop.server.app
+import countertop.server.serving
 from countertop.sdk.errors import InvalidRequest
 from countertop.sdk.marks import MASK, holds_marked, masked, safe, strip
 from countertop.server.log_safety import loop_failed
@@ -231,9 +231,9 @@ def test_a_daemon_that_fails_does_not_tell_why(monkeypatch: pytest.MonkeyPatch, 
     def fail(*_: object) -> None:
         raise KeyError(SECRET)
 
-    monkeypatch.setattr(countertop.server.app, "_configuration", fail)
-    monkeypatch.setattr(countertop.server.app, "_leave_no_core", lambda: None)
-    assert countertop.server.app.serve() == 1
+    monkeypatch.setattr(countertop.server.serving, "_configuration", fail)
+    monkeypatch.setattr(countertop.server.serving, "_leave_no_core", lambda: None)
+    assert countertop.server.serving.serve() == 1
     said = capsys.readouterr().err
     assert "the daemon failed: KeyError at " in said
     assert SECRET not in said
@@ -241,7 +241,7 @@ def test_a_daemon_that_fails_does_not_tell_why(monkeypatch: pytest.MonkeyPatch, 
 
 # -- the source --
 
-ROOTS = [Path(countertop.server.app.__file__).parents[1] / part for part in ("sdk", "server")]
+ROOTS = [Path(countertop.server.serving.__file__).parents[1] / part for part in ("sdk", "server")]
 ROOTS += [ROOTS[0].parents[2] / "drivers", ROOTS[0].parents[2] / "analysis"]
 SAFE_CALLS = {"safe", "masked", "shown", "len", "type", "place_of"}
 MESSAGES = {"request", "response", "update", "result", "answer", "document", "artwork", "receipt", "payload", "ink"}

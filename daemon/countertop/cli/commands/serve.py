@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    from countertop.server.app import serve
+    from countertop.server.serving import serve
 
     def show(url: str) -> None:
         print(json.dumps({"console": url}) if args.json_logs else f"console: {url}", flush=True)
