@@ -185,7 +185,8 @@ async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(da
         try:
             assert await stream.read() is not grpc.aio.EOF
         except grpc.aio.AioRpcError as error:
-            details = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
+            trailer: Any = dict(error.trailing_metadata())
+            details = trailer.get("grpc-status-details-bin", b"")
             return f"{error.code().name}, with the reason: {b'TOO_MANY_CALLS' in details}"
         return "served"
 
@@ -198,8 +199,8 @@ async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(da
             assert Counter(ended) == {"RESOURCE_EXHAUSTED, with the reason: True": 100}
         for stream in streams:
             stream.cancel()
+            del stream
         streams.clear()
-        del stream
 
 
 async def test_a_message_that_is_too_large_is_refused_and_nothing_else_happens(daemon):

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import xor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from countertop.drivers.sdt import protocol
@@ -45,6 +45,7 @@ commands = st.one_of(st.sampled_from(COMMANDS).map(protocol.encode), st.binary(m
 traffic = st.lists(st.one_of(st.tuples(st.just("sent"), commands), st.tuples(st.just("received"), frames)), max_size=10)
 
 
+@example([("received", protocol.MARK), ("received", b"\x0a"), ("received", protocol.MARK)])
 @given(traffic)
 def test_any_bytes_keep_their_length_and_what_is_masked_stays_so(steps):
     out = masked(*steps)

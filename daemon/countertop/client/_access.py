@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import grpc
 
 __all__ = ["Access", "Tls"]
+
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[::1\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,7 @@ class _OwnToken:
 
 
 def _is_loopback(target: str) -> bool:
-    host = target.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return _LOOPBACK.fullmatch(target.rpartition(":")[0]) is not None
 
 
 def _tls_of_environment(address: str) -> Tls:

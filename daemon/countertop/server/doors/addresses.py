@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal
 __all__ = ["Address", "address_problems", "is_loopback", "parse_address"]
 
 _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|\[::1\]")
 _EXPECTED = "expected unix:/PATH, HOST:PORT, tls:HOST:PORT or systemd:NAME"
 
 
@@ -44,13 +44,10 @@ def parse_address(text: str) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """A host that only this machine can call: `127.0.0.1`, `[::1]`, `localhost`. Other names are not looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    """A host that only this machine can call: `127.0.0.1`, `[::1]`, `localhost`. What is written
+    otherwise, or is a name, counts as beyond.
+    """
+    return _LOOPBACK.fullmatch(host) is not None
 
 
 def address_problems(addresses: Sequence[str], *, tls: bool) -> list[str]:

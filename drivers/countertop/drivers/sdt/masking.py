@@ -119,7 +119,7 @@ class _Frames:
             return None
         length = int.from_bytes(self._buffer[len(self._mark) : header], "big")
         if not self._least <= length <= self.most:
-            return self._blank(len(self._mark))
+            return self._blank_mark(bytes(self._buffer[len(self._mark) : header]))
         end = header + length
         if len(self._buffer) < end:
             return None
@@ -140,6 +140,13 @@ class _Frames:
         framed = self._buffer.startswith(self._mark)
         del self._buffer[:count]
         return self._mark[:count].ljust(count, b"\0") if framed else blanked.translate(_IDLE)
+
+    def _blank_mark(self, length: bytes) -> bytes:
+        """The mark of a frame whose Len is impossible: it stays, unless Len, blanked, would be a possible one."""
+        if not self._least <= int.from_bytes(length.translate(_IDLE), "big") <= self.most:
+            return self._blank(len(self._mark))
+        del self._buffer[: len(self._mark)]
+        return bytes(len(self._mark))
 
     def _begun(self, end: int) -> int:
         """How many of the bytes before `end` may begin a mark."""
