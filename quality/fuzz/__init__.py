@@ -1,1 +1,0 @@
-"""Throws bytes at everything that reads bytes: `python -m quality.fuzz`."""
