@@ -155,17 +155,17 @@ def main(config: Path, *how: str) -> int:
     """Serve, with everything logged that any logger offers. `--planted`: leak wherever it can be done; `--broken`: a
     service of the daemon itself fails.
     """
-    from countertop.server import app
+    from countertop.server import app, serving
 
     logging.getLogger().setLevel(logging.DEBUG)
-    app.logs_to = partial(app.logs_to, level=logging.DEBUG)
+    serving.logs_to = partial(serving.logs_to, level=logging.DEBUG)
     if "--planted" in how:
         logging.basicConfig(level=logging.DEBUG)
-        app.logs_to = lambda **_: nullcontext()
+        serving.logs_to = lambda **_: nullcontext()
         os.environ[PLANTED] = "1"
     if "--broken" in how:
         app.ReceiptPrinters.preview = _broken  # type: ignore[method-assign]
-    return app.serve(config, None, plugin())
+    return serving.serve(config, None, plugin())
 
 
 async def _broken(self: Any, request: Any) -> Any:

@@ -131,6 +131,18 @@ async def test_a_display_is_cleared_before_and_after_a_capture() -> None:
             await until(lambda: not emulator.device.ink)
 
 
+async def test_a_display_may_be_cleared_under_the_pen() -> None:
+    emulator = await start({"model": "siglite-lcd-1x5"})
+    try:
+        pad = emulator.device
+        pad.pen(100, 100, near=True, down=True)
+        pad.received(b"\x04")
+        pad.pen(101, 100, near=True, down=True)
+        assert pad.ink == [[(101, 100)]]
+    finally:
+        await emulator.close()
+
+
 async def test_the_bytes_on_the_line_are_packets_of_five(tmp_path: Path) -> None:
     emulator = await start({"pty": str(tmp_path / "pad"), "says_who": False})
     descriptor = os.open(tmp_path / "pad", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)

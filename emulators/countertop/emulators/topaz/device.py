@@ -71,7 +71,7 @@ class TopazDevice:
     def pen(self, x: int, y: int, *, near: bool, down: bool, pressure: int = 0) -> None:
         """The pen is there now."""
         if down:
-            if not self._down:
+            if not self._down or not self.ink:  # a display that is cleared under the pen begins a stroke anew
                 self.ink.append([])
             self.ink[-1].append((x, y))
         self._down = down
