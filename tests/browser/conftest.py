@@ -79,9 +79,9 @@ class Counter:
         process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium, for one module: while it is open, Playwright's event loop runs, and no other test's can."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -306,6 +306,8 @@ async def test_unplugging_tcp_resets_clients_and_replugging_listens_on_the_same_
         writer.close()
     with pytest.raises(ConnectionRefusedError):
         await connect(bus)
+    with socket.socket() as another, pytest.raises(OSError, match="in use"):
+        another.bind(("127.0.0.1", bus.port))
     bus.replug()
     assert bus.link_url == url
     reader, writer = await connect(bus)

@@ -223,6 +223,14 @@ def test_iso_takes_a_constant_channel_without_a_value_for_zero() -> None:
     assert (point.x, point.y, point.time_us) == (5, 0, 9000)
 
 
+def test_iso_points_that_take_no_bytes_are_refused() -> None:
+    """Where every channel is constant, a record of 20 bytes could ask for 16 million points."""
+    channels = b"\xc1\x00" + b"\x04" * 3
+    with pytest.raises(IsoFormatError, match="a channel that is not constant for 16777215 points"):
+        from_iso(b"SDI\0 10\0" + channels + b"\0\0\xff\xff\xff")
+    assert not from_iso(b"SDI\0 10\0" + channels + b"\0\0\0\0\0").strokes
+
+
 def test_iso_reads_ink_that_lies_left_of_its_writers_origin_and_above_it() -> None:
     data = bytes.fromhex("53444900 20313000 c100 00 00 00 00 00 000001 7ffb 7fff 0009")
     ink = from_iso(data)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from countertop.bench.v1 import bench_pb2 as bench
 from countertop.drivers.evolis.driver import EvolisOptions, EvolisPrinter
+from countertop.emulators.core.cards.card import Blank
 from countertop.emulators.core.cards.machine import Station
 from countertop.emulators.evolis.emulator import EvolisEmulator, start
 from countertop.sdk.cards.planes import CardImage, Planes
@@ -183,6 +184,23 @@ async def test_a_card_that_was_taken_at_the_last_moment_is_no_defect(monkeypatch
         with pytest.raises(DeviceFault) as caught:
             await driver.move(PRINT)
         assert caught.value.reason == error_pb2.REASON_NO_CARD_INSIDE
+
+
+async def test_a_card_that_is_pushed_in_between_two_sensors_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its move the position sensors do not see it, behind it the bezel's does not: it is not gone."""
+    async with printer({"draws_in": True}) as (driver, emulator):
+        await driver.feed("")
+        await driver.move(EXIT)
+        ask = driver._session.ask
+
+        async def slow(name: str, *parameters: Any) -> str:
+            reply = await ask(name, *parameters)
+            if (name, *parameters) == ("Rlr", "p") and emulator.machine.station is Station.EXIT:
+                emulator.machine.push(Blank())
+            return reply
+
+        monkeypatch.setattr(driver._session, "ask", slow)
+        assert (await driver.look()).place == PRINT
 
 
 async def test_its_sensors_are_conditions_and_levels():

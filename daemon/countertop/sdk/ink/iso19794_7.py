@@ -85,6 +85,8 @@ def from_iso(data: bytes, *, switch_bytes: int = 2, constant_has_value: bool = F
     widths = {name: switch_bytes if name == "S" else 2 for name in present}
     if count * sum(widths.values()) > reader.left:
         raise IsoFormatError(f"expected {count} points of {sum(widths.values())} bytes, got {reader.left} bytes")
+    if count and not widths:
+        raise IsoFormatError(f"expected a channel that is not constant for {count} points")  # points of no bytes at all
     rows = []
     for index in range(count):
         row = {name: found.constant or 0 for name, found in described.items() if found.constant is not None}

@@ -108,13 +108,21 @@ class Watcher:
         return Ribbon(panels, left, capacity, absent=False)
 
     async def _place(self) -> CardPlace:
+        place = await self._inside()
+        if place != card_pb2.CARD_PLACE_NONE:
+            return place
+        if self._model.exit and await self._sees("b"):
+            return card_pb2.CARD_PLACE_EXIT
+        return (
+            await self._inside()
+        )  # one that is pushed in just now was outside for the first sensor, inside for the other
+
+    async def _inside(self) -> CardPlace:
+        """Where its position sensors see it; NONE is also told of a card at the bezel."""
         reply = await self._session.ask("Rlr", "p")
         if reason_of(reply) == error_pb2.REASON_CARD_JAMMED:
             return card_pb2.CARD_PLACE_JAMMED
-        place = _INSIDE.get(reply, card_pb2.CARD_PLACE_UNSPECIFIED)
-        if place == card_pb2.CARD_PLACE_NONE and self._model.exit and await self._sees("b"):
-            return card_pb2.CARD_PLACE_EXIT
-        return place
+        return _INSIDE.get(reply, card_pb2.CARD_PLACE_UNSPECIFIED)
 
     async def _feeder(self, near_empty: bool) -> card_pb2.CardUnitLevel:
         if not await self._sees("f", default=True):

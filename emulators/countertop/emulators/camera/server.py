@@ -14,6 +14,7 @@ from aiohttp import web
 from countertop.emulators.camera.feed import Feed
 from countertop.emulators.camera.source import FrameSource, spoil
 from countertop.emulators.core.faults import FaultBoard
+from countertop.emulators.core.ports import Address, address_of, bound
 
 __all__ = ["BOUNDARIES", "HttpDoor", "HttpSettings"]
 
@@ -67,6 +68,9 @@ class HttpDoor:
         self._port = settings.port
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
+        self._address: Address | None = None
+        self._held: socket.socket | None = None
+        """Its port, while nobody listens on it."""
 
     @property
     def link_url(self) -> str:
@@ -78,30 +82,35 @@ class HttpDoor:
 
     async def open(self) -> None:
         """Listen. Raises OSError when the address is taken or not ours."""
+        self._address = await address_of(self._settings.host, self._port)
+        self._held = bound(self._address)
+        self._port = self._held.getsockname()[1]
         self._web = web.Server(self._answer, handler_cancellation=True, access_log=None)
         await self.replug()
 
     async def close(self) -> None:
         """End all connections and free the port. Safe to call twice."""
         await self.unplug()
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
         if self._web is not None:
             await self._web.shutdown(timeout=5)
 
     async def unplug(self) -> None:
-        """Connections are reset, new ones refused. Safe to call twice."""
+        """Connections are reset, new ones refused; the port stays ours. Safe to call twice."""
         listener, self._listener = self._listener, None
-        if listener is not None:
+        if listener is not None and self._address is not None:
             listener.close()
+            self._held = bound(self._address, self._port)
         self.drop_all()
 
     async def replug(self) -> None:
-        """Listen on the same port again. Raises OSError when it is taken by now."""
-        if self._listener is not None or self._web is None:
+        """Listen on the same port again."""
+        if self._listener is not None or self._web is None or self._held is None:
             return
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._web, self._settings.host, self._port, reuse_address=True
-        )
-        self._port = self._listener.sockets[0].getsockname()[1]
+        held, self._held = self._held, None
+        self._listener = await asyncio.get_running_loop().create_server(self._web, sock=held)
 
     def drop_all(self) -> None:
         """Reset every connection."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from countertop.emulators.core.ports import Address, address_of, bound
 from countertop.emulators.core.stream import READ_SIZE, Stream
 
 __all__ = ["READ_SIZE", "Bus", "Peer", "PtyBus", "TcpBus"]
@@ -252,7 +253,7 @@ class TcpBus(Bus):
         self._port = port
         self._extra = extra_connections
         self._receive_buffer = receive_buffer
-        self._address: tuple[int, tuple[str, int] | tuple[str, int, int, int]] | None = None
+        self._address: Address | None = None
         self._listener: socket.socket | None = None
         self._clients: list[socket.socket] = []
 
@@ -276,20 +277,26 @@ class TcpBus(Bus):
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when the address is taken or not ours."""
-        found = await asyncio.get_running_loop().getaddrinfo(
-            self._host or None, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, _, _, _, address = found[0]
-        self._address = (family, address)  # type: ignore[assignment]
+        self._address = await address_of(self._host, self._port)
+        self._listener = self._bound()
         self.replug()
 
-    def unplug(self) -> None:
-        """Every connection is reset, and new ones are refused."""
-        self._plugged = False
+    async def close(self) -> None:
+        """Unplug, and give the port back."""
+        await super().close()
         if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
+
+    def unplug(self) -> None:
+        """Every connection is reset, and new ones are refused. The port stays ours: it is bound, and nobody listens."""
+        if not self._plugged:
+            return
+        self._plugged = False
+        assert self._listener is not None
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        self._listener = self._bound()
         clients, self._clients = self._clients, []
         self._detach()
         for client in clients:
@@ -297,24 +304,17 @@ class TcpBus(Bus):
 
     def replug(self) -> None:
         """Listen on the same port again."""
-        if self._plugged or self._address is None:
+        if self._plugged or self._listener is None:
             return
-        family, address = self._address
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if self._receive_buffer:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-            listener.setblocking(False)
-            listener.bind((address[0], self._port, *address[2:]))
-            listener.listen(8)
-        except BaseException:
-            listener.close()
-            raise
-        self._port = listener.getsockname()[1]
-        self._listener = listener
+        self._listener.listen(8)
         self._plugged = True
-        asyncio.get_running_loop().add_reader(listener, self._accept)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def _bound(self) -> socket.socket:
+        assert self._address is not None
+        held = bound(self._address, self._port, receive_buffer=self._receive_buffer)
+        self._port = held.getsockname()[1]
+        return held
 
     def drop_client(self) -> None:
         """Reset the active connection only; the next in line becomes active."""

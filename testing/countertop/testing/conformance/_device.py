@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +21,7 @@ from countertop.testing.conformance._hands import Person
 from countertop.testing.conformance._requirement import RequirementBroken, expect, requirement
 from countertop.testing.conformance._rig import CONNECT_SECONDS, REPLY_SECONDS, Rig
 from countertop.testing.conformance._run import RecordingRun
-from countertop.testing.conformance._watching import descriptors, logged, settled, tasks, ticking
+from countertop.testing.conformance._watching import descriptors, logged, settled, tasks, threads, ticking
 from countertop.v1 import device_pb2, error_pb2
 from countertop.v1.device_pb2 import DeviceInfo, DeviceKind
 from countertop.v1.error_pb2 import Reason
@@ -209,16 +208,16 @@ class DeviceConformance(BesideItsVerbs):
         async with rig.connected():
             pass  # what is made once, such as pools of threads, is there now
         gc.collect()
-        open_before, threads, running = descriptors(), threading.active_count(), tasks()
+        open_before, threads_before, running = descriptors(), threads(), tasks()
         for _ in range(3):
             async with rig.connected() as driver:
                 pass
             await rig.within(REPLY_SECONDS, "a second disconnect", driver.disconnect())
         gc.collect()
-        await settled(lambda: descriptors() <= open_before and tasks() <= running)
+        await settled(lambda: descriptors() <= open_before and tasks() <= running and threads() <= threads_before)
         expect(tasks() <= running, f"Disconnecting must end the driver's tasks; left: {', '.join(tasks() - running)}.")
         expect(descriptors() <= open_before, "Disconnecting must close every file descriptor.")
-        expect(threading.active_count() <= threads + 1, "Disconnecting must end the driver's threads.")
+        expect(threads() <= threads_before, "Disconnecting must end the driver's threads.")
 
     @requirement("D-07", "A second driver connects where the first was.")
     async def test_d07_connects_again(self, rig: Rig) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-__all__ = ["descriptors", "logged", "settled", "tasks", "ticking"]
+__all__ = ["descriptors", "logged", "settled", "tasks", "threads", "ticking"]
 
 
 def descriptors() -> int:
@@ -20,6 +21,11 @@ def descriptors() -> int:
 def tasks() -> set[str]:
     """Names of the tasks of the running loop."""
     return {task.get_name() for task in asyncio.all_tasks() if not task.done()}
+
+
+def threads() -> int:
+    """Threads of this process, without the event loop's own pool, which grows when there is more to do at once."""
+    return sum(1 for thread in threading.enumerate() if not thread.name.startswith("asyncio_"))
 
 
 async def settled(condition: Callable[[], bool]) -> None:
