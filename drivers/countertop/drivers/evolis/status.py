@@ -113,9 +113,8 @@ class Watcher:
             return place
         if self._model.exit and await self._sees("b"):
             return card_pb2.CARD_PLACE_EXIT
-        return (
-            await self._inside()
-        )  # one that is pushed in just now was outside for the first sensor, inside for the other
+        # one that is being pushed in was outside for the first sensor, and is inside for the second
+        return await self._inside()
 
     async def _inside(self) -> CardPlace:
         """Where its position sensors see it; NONE is also told of a card at the bezel."""
