@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import tempfile
@@ -56,13 +57,13 @@ class Campaign:
         """Fuzz one target. With `keeping`, the corpus gets what was reached newly, and a finding."""
         with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
             folder = Path(temporary)
-            begin, fresh, found = (folder / name for name in ("begin", "fresh", "found"))
-            for each in (begin, fresh, found):
+            begin, fresh, found, own = (folder / name for name in ("begin", "fresh", "found", "own"))
+            for each in (begin, fresh, found, own):
                 each.mkdir()
             for number, data in enumerate((b"", *target.seeds, *kept(target.name))):
                 (begin / f"{number}").write_bytes(data)
             options = [f"-max_total_time={self._seconds:g}", f"-seed={self._seed}", f"-artifact_prefix={found}/"]
-            code, said = await self._worker(target.name, [*_OPTIONS, *options, str(fresh), str(begin)])
+            code, said = await self._worker(target.name, own, [*_OPTIONS, *options, str(fresh), str(begin)])
             findings = tuple(file.read_bytes() for file in found.iterdir())
             if keeping:
                 await self._keep(target.name, folder, findings)
@@ -75,18 +76,21 @@ class Campaign:
         """Of all inputs those few that reach everything, beside the findings, which would end the merge."""
         (folder / "merged").mkdir()
         code, said = await self._worker(
-            name, [*_OPTIONS, "-merge=1", *(str(folder / part) for part in ("merged", "begin", "fresh"))]
+            name,
+            folder / "own",
+            [*_OPTIONS, "-merge=1", *(str(folder / part) for part in ("merged", "begin", "fresh"))],
         )
         if code:
             raise RuntimeError(f"the corpus of {name} could not be merged: {said[-1000:]}")
         keep(name, [*(file.read_bytes() for file in (folder / "merged").iterdir()), *findings])
 
-    async def _worker(self, name: str, options: list[str]) -> tuple[int, str]:
-        """The process's exit code and what it said; it ends with its time, and with us."""
+    async def _worker(self, name: str, own: Path, options: list[str]) -> tuple[int, str]:
+        """The process's exit code and what it said; it ends with its time, and with us. `own` takes what it leaves."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "quality.fuzz.worker", name, *options),
             cwd=_ROOT,
+            env=os.environ | {"TMPDIR": str(own)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -113,7 +113,7 @@ def _audit() -> Run:
     from countertop.server.audit.verify import verify
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz-audit-"))
-    atexit.register(shutil.rmtree, folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
     def run(data: bytes) -> None:
         (folder / "audit-000000001.jsonl").write_bytes(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,13 @@ import pytest
 from quality.fuzz.corpus import kept
 from quality.fuzz.target import stream
 from quality.fuzz.targets import TARGETS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_door() -> Iterator[None]:
+    yield
+    if door := sys.modules.get("quality.fuzz.door"):
+        door.close_door()
 
 
 @pytest.mark.parametrize("name", TARGETS)
