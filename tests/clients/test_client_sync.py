@@ -141,10 +141,12 @@ async def test_closing_ends_the_thread_and_every_call(served, soon):
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from countertop.client import sync
 
 with sync.connect(sys.argv[1]) as counter:
+    if sys.argv[2] == "another thread":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         counter.id_reader("reader").read(operation_id="r")
     except KeyboardInterrupt:
@@ -152,10 +154,11 @@ with sync.connect(sys.argv[1]) as counter:
 """
 
 
-async def test_ctrl_c_cancels_the_call_that_is_waited_for(served, soon):
+@pytest.mark.parametrize("receiver", ["the main thread", "another thread"])
+async def test_ctrl_c_cancels_the_call_that_is_waited_for(served, soon, receiver):
     entered, _ = served.hold("read")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", INTERRUPTED, served.address, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", INTERRUPTED, served.address, receiver, stdout=asyncio.subprocess.PIPE
     )
     await soon(entered.wait())
     process.send_signal(signal.SIGINT)

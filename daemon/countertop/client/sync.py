@@ -14,6 +14,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack
 
@@ -48,6 +49,9 @@ Update = TypeVar("Update")
 R = TypeVar("R", bound=Message)
 P = ParamSpec("P")
 
+LONGEST_DEAF = 0.25  # seconds
+"""A signal that comes just before a thread begins to wait, or to another thread, does not end the wait."""
+
 
 class _Loop:
     """An event loop on a thread of its own."""
@@ -68,6 +72,9 @@ class _Loop:
             raise RuntimeError("The counter is closed.")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
+            while not future.done():
+                with suppress(TimeoutError):  # of the wait, or what the coroutine raised: told below
+                    return future.result(LONGEST_DEAF)
             return future.result()
         finally:
             future.cancel()
