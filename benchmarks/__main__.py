@@ -45,6 +45,7 @@ NAMES = (
     "audit",
     "browser",
     "doors",
+    "page",
 )
 PACKAGES = (
     "countertop",

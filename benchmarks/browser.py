@@ -1,10 +1,13 @@
-"""The browser door beside the native one, of the same daemon in the same run: a unary call by Connect over a bare HTTP
-connection against gRPC's Python client over TCP; and a camera's stream at 1080p30, in frames a second.
+"""The browser door beside the native one, of the same daemon in the same run: a unary call by Connect over a bare
+socket against gRPC's client over TCP; and a camera's stream at 1080p30, in frames a second.
+
+Requests are ready bytes and answers are not parsed: a browser's client is compiled, as gRPC's is.
 """
 
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.frames import _cpu_seconds
+from benchmarks.frames import cpu_seconds
 from benchmarks.harness import Child, Figure, Settings, child, interleave
 from benchmarks.methods import GET_DEVICE, Method
 from benchmarks.unary import timed
@@ -24,20 +27,32 @@ TARGET = 1.0
 CAMERA_FPS = 30.0
 
 
-def _posting(server: Child, kind: str) -> tuple[http.client.HTTPConnection, Callable[[bytes], bytes]]:
-    """A connection that stays, and what sends a call over it."""
-    connection = http.client.HTTPConnection(server.said["url"].removeprefix("http://"), timeout=30)
-    headers = {"content-type": kind, "authorization": f"Bearer {server.said['token']}"}
+def _posting(connection: socket.socket, token: str, kind: str, body: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
+    """What sends a request over a connection, and the request."""
+    host, port = connection.getpeername()
+    head = [f"POST {GET_DEVICE} HTTP/1.1", f"host: {host}:{port}", f"content-type: {kind}"]
+    head += [f"authorization: Bearer {token}", f"content-length: {len(body)}", "", ""]
 
-    def post(body: bytes) -> bytes:
-        connection.request("POST", GET_DEVICE, body, headers)
-        answer = connection.getresponse()
-        read = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status} {read!r}")
-        return read
+    def post(request: bytes) -> bytes:
+        connection.sendall(request)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+            top, found, rest = answer.partition(b"\r\n\r\n")
+            if found and len(rest) == int(top.partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+                break
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(answer.decode())
+        return answer
 
-    return connection, post
+    return post, "\r\n".join(head).encode() + body
+
+
+def _connected(url: str) -> socket.socket:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def _until_ready(server: Child, seconds: float = 30.0) -> None:
@@ -77,11 +92,11 @@ def _frames(server: Child, seconds: float) -> tuple[float, float, float]:
             continue
         answer.read(length)
         if not began:  # the first frame starts the clock
-            cpu, began = _cpu_seconds(server.process.pid), time.perf_counter()
+            cpu, began = cpu_seconds(server.process.pid), time.perf_counter()
             continue
         count, size = count + 1, size + length
     spent = time.perf_counter() - began
-    cpu = (_cpu_seconds(server.process.pid) - cpu) / spent
+    cpu = (cpu_seconds(server.process.pid) - cpu) / spent
     connection.close()
     answer.close()
     return count / spent, size / count / 1e6, cpu
@@ -96,10 +111,10 @@ def _unary(settings: Settings, server: Child) -> list[Figure]:
         native: Any = Method.of(GET_DEVICE).unary(channel)
         native(request)
         for kind, body in sent.items():
-            connection, post = _posting(server, kind)
-            sides = partial(timed, post, body, 300), partial(timed, native, request, 300)
-            pair = interleave(sides, settings.count(24), warm_up=2)
-            connection.close()
+            with _connected(server.said["url"]) as connection:
+                post, posted = _posting(connection, server.said["token"], kind, body)
+                sides = partial(timed, post, posted, 300), partial(timed, native, request, 300)
+                pair = interleave(sides, settings.count(24), warm_up=2)
             name = f"GetDevice, Connect {kind.rpartition('/')[2]} against gRPC over TCP, p50"
             figures.append(Figure.of(name, "µs", pair, scale=1e6, target=TARGET))
     return figures

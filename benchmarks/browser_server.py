@@ -20,13 +20,13 @@ async def main(link: str, folder: str) -> None:
         terminal=TerminalConfig(id="benchmark", state_dir=f"{folder}/state", drain_seconds=0.0),
         listen=ListenConfig(addresses=[f"unix:{folder}/native.sock", "127.0.0.1:0"]),
         access=AccessConfig(loopback="admin"),
-        browser=BrowserConfig(address="127.0.0.1:0"),
+        browser=BrowserConfig(address="127.0.0.1:0", console=True),
         devices=[DeviceConfig(id="camera", driver="opencv", link=link)],
     )
     async with Daemon(config) as daemon:
         assert daemon.browser is not None
         told = {"addresses": daemon.addresses, "url": daemon.browser.url, "token": daemon.browser.token("program", "")}
-        print(json.dumps(told), flush=True)
+        print(json.dumps(told | {"console": daemon.browser.console_url()}), flush=True)
         await stop.wait()
 
 

@@ -31,7 +31,7 @@ link = "{link}"
 """
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -39,11 +39,11 @@ def _cpu_seconds(pid: int) -> float:
 def _watch(side: str, server: Child, seconds: float, fps: float) -> dict[str, Any]:
     """One client on one side; the server's CPU meanwhile."""
     words = [sys.executable, "-m", "benchmarks.frame_client", side, server.said["addresses"][0], str(seconds), str(fps)]
-    before, began = _cpu_seconds(server.process.pid), os.times().elapsed
+    before, began = cpu_seconds(server.process.pid), os.times().elapsed
     done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True, timeout=120)
     spent = os.times().elapsed - began
     told: dict[str, Any] = json.loads(done.stdout)
-    return told | {"server_cpu": (_cpu_seconds(server.process.pid) - before) / spent}
+    return told | {"server_cpu": (cpu_seconds(server.process.pid) - before) / spent}
 
 
 def run(settings: Settings) -> list[Figure]:

@@ -30,7 +30,7 @@ link = "{link}"
 """
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -61,14 +61,14 @@ async def _measure(address: str, pads: Child, count: int, seconds: float, daemon
         started = [asyncio.Event() for _ in range(count)]
         captures = [asyncio.create_task(_capture(counter, number, started[number])) for number in range(count)]
         await asyncio.gather(*(event.wait() for event in started))
-        before, began = _cpu_seconds(daemon), time.monotonic()
+        before, began = cpu_seconds(daemon), time.monotonic()
         assert pads.process.stdin is not None
         assert pads.process.stdout is not None
         pads.process.stdin.write(f"{seconds}\n")
         pads.process.stdin.flush()
         told = json.loads(await asyncio.to_thread(pads.process.stdout.readline))
         took = time.monotonic() - began
-        cpu = (_cpu_seconds(daemon) - before) / took
+        cpu = (cpu_seconds(daemon) - before) / took
         found = await asyncio.gather(*captures)
     ages = []
     for (arrivals, result), sent in zip(found, told["sent"], strict=True):

@@ -6,7 +6,7 @@ import { View, icon } from "./element.js";
 import { problem } from "./problem.js";
 import { nameOf } from "./words.js";
 
-const FPS = 30;
+const MOST_FPS = 60; // no screen shows more
 const SPAN = 1000;
 const STALE = 2000;
 const RETRY = 1000;
@@ -18,7 +18,8 @@ class CameraView extends View {
   #abort = null;
   #wanted = false;
   #newest = null;
-  #drawing = false;
+  #decoding = false;
+  #decoded = null;
   #drawn = [];
   #dropped = 0;
   #last = 0;
@@ -67,6 +68,8 @@ class CameraView extends View {
     this.#abort?.abort();
     this.#abort = null;
     this.#newest = null;
+    this.#decoded?.close();
+    this.#decoded = null;
     this.#drawn = [];
   }
 
@@ -92,42 +95,56 @@ class CameraView extends View {
     const { ownClaims, rpc } = this.context;
     const claim = ownClaims.tokenFor(this.#device.id);
     const headers = claim ? { "countertop-claim": claim } : {};
-    const response = await rpc.fetch(`/cameras/${encodeURIComponent(this.#device.id)}/stream?fps=${FPS}`, { signal, headers });
+    const response = await rpc.fetch(`/cameras/${encodeURIComponent(this.#device.id)}/stream?fps=${MOST_FPS}`, { signal, headers });
     await rpc.check(response);
     for await (const { headers, bytes } of parts(response.body)) {
       this.#error = null;
-      if (this.#newest) this.#dropped += 1; // the one before was not drawn in time: the latest wins
+      if (this.#newest) this.#dropped += 1; // the one before was not decoded in time: the latest wins
       this.#newest = new Blob([bytes], { type: headers.get("content-type") ?? "image/jpeg" });
-      this.#draw(signal);
+      this.#decode(signal);
     }
   }
 
-  async #draw(signal) {
-    if (this.#drawing) return;
-    this.#drawing = true;
+  /** Decodes the newest picture while the one before waits for the screen. */
+  async #decode(signal) {
+    if (this.#decoding) return;
+    this.#decoding = true;
     try {
       while (this.#newest && !signal.aborted) {
         const blob = this.#newest;
         this.#newest = null;
         const picture = await createImageBitmap(blob);
-        await new Promise(requestAnimationFrame);
-        this.#show(picture);
-        picture.close();
+        if (signal.aborted) picture.close();
+        else this.#next(picture);
       }
     } catch (error) {
       this.#error = error; // a damaged picture: the next one is another chance
     } finally {
-      this.#drawing = false;
+      this.#decoding = false;
     }
   }
 
-  #show(picture) {
+  #next(picture) {
+    if (this.#decoded) {
+      this.#decoded.close();
+      this.#dropped += 1;
+    } else {
+      requestAnimationFrame(() => this.#show());
+    }
+    this.#decoded = picture;
+  }
+
+  #show() {
+    const picture = this.#decoded;
     const canvas = this.querySelector("canvas");
-    if (!canvas) return;
+    this.#decoded = null;
+    if (!picture) return; // hung up meanwhile
+    if (!canvas) return picture.close();
     if (canvas.width !== picture.width || canvas.height !== picture.height) {
       Object.assign(canvas, { width: picture.width, height: picture.height });
     }
     canvas.getContext("2d").drawImage(picture, 0, 0);
+    picture.close();
     this.#last = performance.now();
     this.#drawn = [...this.#drawn.filter((time) => this.#last - time < SPAN), this.#last];
   }

@@ -29,7 +29,7 @@ from countertop.v1.camera_pb2 import (
     WatchFramesResponse,
 )
 
-__all__ = ["Cameras"]
+__all__ = ["Cameras", "Pace"]
 
 PREFIX = "/cameras/"
 BOUNDARY = b"countertop-frame"
@@ -96,7 +96,6 @@ class Cameras:
     async def _stream(
         self, scope: Scope, send: Send, device_id: str, caller: Caller, headers: Sequence[Header]
     ) -> None:
-        pause = 1 / _fps(_query(scope).get("fps", ""))
         wish: asyncio.Queue[None] = asyncio.Queue(1)
         clock = asyncio.get_running_loop().time
 
@@ -107,6 +106,7 @@ class Cameras:
                 yield WatchFramesRequest(credits=1)
 
         begun = False
+        pace = Pace(_fps(_query(scope).get("fps", "")), clock())
         call = self._gate.calls[_SERVICE + "WatchFrames"]
         try:
             async with aclosing(self._gate.stream(call, wishes(), caller)) as answers:
@@ -116,7 +116,7 @@ class Cameras:
                         await _begin(send, headers)
                     frame = cast("WatchFramesResponse", found).frame
                     if frame.data:
-                        due = clock() + pause
+                        due = pace.next(clock())
                         await send({"type": "http.response.body", "body": _part(frame), "more_body": True})
                         await send(_NOTHING)  # returns when the frame has left: the next one is not to wait here
                         await asyncio.sleep(max(0.0, due - clock()))
@@ -148,6 +148,21 @@ class Cameras:
             await asyncio.wait({working, leaving})
         if not working.cancelled():
             working.result()
+
+
+class Pace:
+    """When frames are to be asked for, so many a second. What one is late the next ones catch up, up to half of the
+    time between two: else every delay, however short, would cost rate.
+    """
+
+    def __init__(self, fps: float, now: float) -> None:
+        self._between = 1 / fps
+        self._due = now
+
+    def next(self, now: float) -> float:
+        """A frame has come: when to ask for the next one."""
+        self._due = max(self._due + self._between, now - self._between / 2)
+        return self._due
 
 
 async def _begin(send: Send, headers: Sequence[Header]) -> None:
