@@ -99,7 +99,7 @@ class BenchVisit extends BenchElement {
     if (!Object.keys(this.#devices).length) return [h("p", { class: "bench-none", key: "none" }, this.t("bench.visit.no_devices"))];
     return [
       h("header", { class: "bench-visit-head", key: "head" },
-        h("div", { key: "words" }, h("h2", null, this.t("bench.visit.title")), h("p", { class: "bench-hint" }, this.t("bench.visit.about"))),
+        h("div", { key: "words" }, h("h1", null, this.t("bench.visit.title")), h("p", { class: "bench-hint" }, this.t("bench.visit.about"))),
         h("div", { class: "bench-row", key: "controls" }, this.#controls())),
       this.#visit ? this.#result() : null,
       h("div", { class: "bench-visit-body", key: "body" }, this.#timeline(), this.#stage()),
@@ -206,7 +206,7 @@ class BenchVisit extends BenchElement {
     return h(
       "section",
       { class: "bench-stage", key: "stage", "aria-label": this.t("bench.visit.stage"), dataset: { testid: "visit-stage", device: device.id } },
-      h("h3", { key: "title" }, this.t(`bench.step.${step.name}`)),
+      h("h2", { key: "title" }, this.t(`bench.step.${step.name}`)),
       h("p", { key: "prompt", class: `bench-prompt${step.prompt ? "" : " quiet"}`, dataset: { testid: "visit-prompt", prompt: step.prompt } },
         step.prompt ? this.#prompt(step) : this.t(`bench.state.${step.state}`)),
       step.error ? this.#error(step.error, "alert") : null,
