@@ -1,4 +1,6 @@
-"""The browser door under bytes that no page sends: each ends in a typed answer or is hung up on, and others go on."""
+"""The browser door under bytes that no page sends: each ends in a typed answer or is hung up on and is written down,
+and others go on.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,6 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from countertop.server import gate
+from countertop.server.audit.reading import find
 from countertop.testing.terminal import EmulatedTerminal
 
 pytest.importorskip("connectrpc")
@@ -31,7 +36,8 @@ SOON = 10.0
 
 @pytest.fixture(scope="module")
 def terminal() -> Iterator[EmulatedTerminal]:
-    with EmulatedTerminal(["camera"], browser=True) as found:
+    with pytest.MonkeyPatch.context() as patched, EmulatedTerminal(["camera"], browser=True) as found:
+        patched.setattr(gate, "MAX_REFUSALS", 10_000)  # each is to be written down here
         yield found
 
 
@@ -95,6 +101,20 @@ def works(terminal: EmulatedTerminal) -> bool:
         client.close()
 
 
+def refusals(terminal: EmulatedTerminal) -> Counter[str]:
+    """Why somebody was turned away until now, as the audit has it soon afterwards."""
+    found = find(terminal.daemon.terminal.audit.folder, what=("refused",))
+    return Counter(str(one.record["details"]["why"]) for one in found)
+
+
+@contextmanager
+def written_down(terminal: EmulatedTerminal, *whys: str) -> Iterator[None]:
+    """What happens meanwhile is refused for these reasons, as the audit says."""
+    before = refusals(terminal)
+    yield
+    until(lambda: refusals(terminal) - before >= Counter(whys))
+
+
 def test_what_is_no_http_is_told_so(terminal: EmulatedTerminal) -> None:
     cases = {
         "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -105,7 +125,7 @@ def test_what_is_no_http_is_told_so(terminal: EmulatedTerminal) -> None:
         "a head without an end": b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n" + b"x: y\r\n" * 9000,
     }
     for name, sent in cases.items():
-        with connection(terminal) as sock:
+        with written_down(terminal, "no HTTP/1.1"), connection(terminal) as sock:
             sock.sendall(sent)
             answer = until_closed(sock)
             assert not answer or status(answer) == 400, name
@@ -153,7 +173,7 @@ def test_a_call_that_is_none_has_its_status(
     ],
 )
 def test_an_envelope_that_is_none_ends_its_stream(terminal: EmulatedTerminal, body: bytes, code: str) -> None:
-    with connection(terminal) as sock:
+    with written_down(terminal, "a request that cannot be read"), connection(terminal) as sock:
         kind = "application/connect+json"
         sock.sendall(head(terminal, WATCH, kind, f"content-length: {len(body)}", "connection: close") + body)
         told = until_closed(sock)
@@ -162,7 +182,7 @@ def test_an_envelope_that_is_none_ends_its_stream(terminal: EmulatedTerminal, bo
 
 
 def test_a_request_that_is_too_large_is_not_read_to_its_end(terminal: EmulatedTerminal) -> None:
-    with connection(terminal) as sock:
+    with written_down(terminal, "a request that cannot be read"), connection(terminal) as sock:
         sock.sendall(head(terminal, LIST, "application/json", "content-length: 999999999"))
         answer = b""
         chunk = b"x" * 65536
@@ -185,7 +205,8 @@ def test_who_does_not_finish_is_hung_up_on(terminal: EmulatedTerminal, monkeypat
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
     whole = head(terminal, LIST, "application/json", "content-length: 2") + b"{}"
-    with ExitStack() as held:
+    late = [f"a request's {part} that did not come in time" for part in ("head", "head", "body")]
+    with written_down(terminal, *late), ExitStack() as held:
         silent, half, bodiless, second = (held.enter_context(connection(terminal)) for _ in range(4))
         half.sendall(whole[:40])
         bodiless.sendall(whole[:-1])
@@ -199,7 +220,8 @@ def test_who_does_not_finish_is_hung_up_on(terminal: EmulatedTerminal, monkeypat
 
 def test_who_drips_is_hung_up_on(terminal: EmulatedTerminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
-    with connection(terminal) as sock:
+    late = "a request's head that did not come in time"
+    with written_down(terminal, late), connection(terminal) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nx: ")
         end = time.monotonic() + SOON
         while not _readable(sock, 0.02):
@@ -220,7 +242,8 @@ def test_who_does_not_read_is_hung_up_on(
     monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
     if not kernel:
         monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
-    with connection(terminal, receive=4096) as sock:
+    unread = () if kernel else ("answers that were not read in time",)
+    with written_down(terminal, *unread), connection(terminal, receive=4096) as sock:
         sock.sendall(head(terminal, "/cameras/camera/stream").replace(b"POST", b"GET", 1))
         until(lambda: bool(_under_way(terminal)))
         until(lambda: not _under_way(terminal))
@@ -228,11 +251,13 @@ def test_who_does_not_read_is_hung_up_on(
 
 
 def test_a_flood_of_connections_keeps_nobody_out(terminal: EmulatedTerminal) -> None:
+    before = refusals(terminal)[connections.TOO_MANY]
     with ExitStack() as held:
         for _ in range(connections.MOST_OF_ONE + 20):
             held.enter_context(connection(terminal))
         assert works(terminal)
         assert works(terminal)
+    until(lambda: refusals(terminal)[connections.TOO_MANY] > before)
 
 
 def test_a_flood_of_busy_connections_is_told_that_there_are_too_many(
@@ -246,7 +271,7 @@ def test_a_flood_of_busy_connections_is_told_that_there_are_too_many(
             sock = held.enter_context(connection(terminal))
             sock.sendall(watch)
             assert status(sock.recv(65536)) == 200
-        with connection(terminal) as fifth:
+        with written_down(terminal, connections.TOO_MANY), connection(terminal) as fifth:
             answer = until_closed(fifth)
             assert status(answer) == 503
             assert b"resource_exhausted" in answer

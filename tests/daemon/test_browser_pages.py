@@ -107,6 +107,22 @@ def test_frames_come_no_faster_than_a_page_wants(terminal: EmulatedTerminal) -> 
     assert came[3] - came[0] >= 0.25, "three pauses of 0.1 s"
 
 
+def test_a_stream_ends_when_its_token_is_revoked(terminal: EmulatedTerminal) -> None:
+    tokens = terminal.daemon._tokens
+    secret = tokens.issue(Token("leaving", ("observer",), origin=TELLER))
+    headers = {"origin": TELLER, "authorization": f"Bearer {secret}", "content-type": "application/connect+json"}
+    client = http.client.HTTPConnection(terminal.browser_url.removeprefix("http://"), timeout=10)
+    request = b'{"heartbeatSeconds":1}'
+    body = len(request).to_bytes(5, "big") + request
+    client.request("POST", "/countertop.v1.DeviceService/WatchEvents", body, headers=headers)
+    answer = client.getresponse()
+    assert b"snapshot" in answer.read(100)
+    tokens.revoke("leaving")
+    told = answer.read()  # to its end, which comes with the next heartbeat
+    client.close()
+    assert b'"code": "unauthenticated"' in told
+
+
 def test_a_token_has_its_own_roles(terminal: EmulatedTerminal) -> None:
     tokens = terminal.daemon._tokens
     secret = tokens.issue_in_memory(Token("screen", ("observer",), origin=TELLER))

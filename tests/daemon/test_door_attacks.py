@@ -1,4 +1,4 @@
-"""The native doors under attack: others go on, what is refused says why, and nothing is left behind.
+"""The native doors under attack: others go on, what is refused says why and is written down, nothing is left behind.
 
 Nothing here measures a time: what counts is how calls end.
 """
@@ -21,14 +21,17 @@ from hypothesis import strategies as st
 
 from countertop.client import CountertopError, connect
 from countertop.server.app import Daemon
+from countertop.server.audit.reading import find
 from countertop.server.config import Config, ListenConfig, TerminalConfig
 from countertop.server.doors import listener
-from countertop.server.doors.listener import PREFACE, Limits
+from countertop.server.doors.listener import BROKEN, FOREIGN, PREFACE, SILENT, TOO_MANY, Limits
 from countertop.server.gate import MAX_CALLS
+from countertop.v1 import device_pb2
 
 LIMITS = Limits(total=24, of_one_client=12, hello_seconds=0.2)
 LIST = "/countertop.v1.DeviceService/ListDevices"
 WATCH = "/countertop.v1.DeviceService/WatchEvents"
+EXCHANGE = "/countertop.v1.CameraService/WatchFrames"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
 
 
@@ -76,6 +79,16 @@ async def others_go_on(daemon: Any, door: int) -> AsyncIterator[None]:
     await until(lambda: daemon._door.connections == 0)
 
 
+async def refusals(daemon: Daemon) -> Counter[tuple[str, str]]:
+    """Who was turned away, as the audit has it: by which door, and why. Of a flood it has some."""
+    await daemon.terminal.audit.flush()
+    records = [found.record for found in find(daemon.terminal.audit.folder, what=("refused", "denied"))]
+    return Counter((record["door"], record.get("details", {}).get("why", record["outcome"])) for record in records)
+
+
+DOORS = ("unix", "loopback")
+
+
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -115,23 +128,50 @@ async def hung_up(sock: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("door", [0, 1], ids=["unix", "tcp"])
 @pytest.mark.parametrize(
-    "said",
+    ("said", "why"),
     [
-        b"",
-        PREFACE[:10],
-        b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
-        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
-        b"\0" * 70_000,
+        (b"", SILENT),
+        (PREFACE[:10], SILENT),
+        (b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", FOREIGN),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", FOREIGN),
+        (b"\0" * 70_000, FOREIGN),
     ],
     ids=["silence", "half a preface", "HTTP/1.1", "TLS", "zeros"],
 )
-async def test_who_does_not_speak_http2_soon_is_hung_up_on(daemon, door, said):
+async def test_who_does_not_speak_http2_soon_is_hung_up_on(daemon, door, said, why):
     async with others_go_on(daemon, door):
         socks = [raw(daemon, door) for _ in range(6)]
         for sock in socks:
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 sock.send(said)
         assert [await hung_up(sock) for sock in socks] == [b""] * 6
+    assert await refusals(daemon) == {(DOORS[door], why): 6}
+
+
+async def test_who_breaks_http2_is_hung_up_on_and_who_just_leaves_is_nobody_to_write_down(daemon):
+    leaving, breaking = raw(daemon, 0), raw(daemon, 0)
+    async with others_go_on(daemon, 1):
+        for sock in (leaving, breaking):
+            await asyncio.get_running_loop().sock_sendall(sock, PREFACE + SETTINGS)
+        leaving.close()
+        await asyncio.get_running_loop().sock_sendall(breaking, b"\0\0\x04\x08\0\0\0\0\0" + bytes(4))  # no increment
+        await hung_up(breaking)
+    assert await refusals(daemon) == {("unix", BROKEN): 1}
+
+
+@pytest.mark.parametrize("method", [LIST, WATCH, EXCHANGE], ids=["a call", "a stream", "an exchange"])
+async def test_bytes_that_are_no_message_are_told_so(daemon, method):
+    async with grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
+        if method == LIST:
+            call: Any = channel.unary_unary(method)(b"\xff")
+        elif method == WATCH:
+            call = anext(aiter(channel.unary_stream(method)(b"\xff")))
+        else:
+            call = anext(aiter(channel.stream_stream(method)(iter([b"\xff"]))))
+        with pytest.raises(grpc.aio.AioRpcError, match="The request is no") as refused:
+            await call
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert await refusals(daemon) == {("unix", "a request that cannot be read"): 1}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
@@ -164,6 +204,7 @@ async def test_a_flood_of_connections_is_turned_away_and_gives_everything_back(d
         await until(lambda: daemon._door.connections >= LIMITS.of_one_client)
         assert [await hung_up(sock) for sock in flood] == [b""] * 100
     await until(lambda: descriptors() <= before)
+    assert (await refusals(daemon))[DOORS[door], TOO_MANY]
 
 
 async def test_who_is_known_stays_when_strangers_flood_an_address(daemon):
@@ -178,6 +219,7 @@ async def test_who_is_known_stays_when_strangers_flood_an_address(daemon):
         assert await steady.devices() == []
         for sock in flood:
             sock.close()
+    assert (await refusals(daemon))["loopback", TOO_MANY]
 
 
 async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(daemon):
@@ -201,13 +243,21 @@ async def test_streams_beyond_the_limit_of_a_client_are_refused_with_a_reason(da
             stream.cancel()
             del stream
         streams.clear()
+    assert (await refusals(daemon))["unix", "TOO_MANY_CALLS"] == 1000
 
 
 async def test_a_message_that_is_too_large_is_refused_and_nothing_else_happens(daemon):
+    """Above four times the limit gRPC refuses it before anything of ours is asked, so that the audit has not that."""
     async with others_go_on(daemon, 0), grpc.aio.insecure_channel(daemon.addresses[0]) as channel:
         call: Any = channel.unary_unary(LIST)
+        get: Any = channel.unary_unary("/countertop.v1.DeviceService/GetDevice")
         assert await code_of(call(bytes(16 * 1024 * 1024))) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        large = device_pb2.GetDeviceRequest(device_id="x" * 2_000_000).SerializeToString()
+        assert await code_of(get(large)) is grpc.StatusCode.INVALID_ARGUMENT
         assert await code_of(call(b"")) is grpc.StatusCode.OK
+    await daemon.terminal.audit.flush()
+    (record,) = [found.record for found in find(daemon.terminal.audit.folder, what=("call",))]
+    assert (record["method"], record["outcome"]) == ("DeviceService.GetDevice", "INVALID_REQUEST")
 
 
 async def test_hundreds_of_impatient_calls_end_as_what_they_are(daemon):
@@ -252,6 +302,7 @@ async def test_a_flood_without_tokens_is_refused_with_a_reason(daemon):
         codes = set(await asyncio.gather(*(code_of(call(b"")) for _ in range(500))))
     # somebody unknown has to go when the address has too many connections
     assert codes - {grpc.StatusCode.UNAVAILABLE} == {grpc.StatusCode.UNAUTHENTICATED}
+    assert (await refusals(daemon))["loopback", "no token"]
 
 
 async def test_whoever_hangs_up_in_the_middle_leaves_nothing(daemon):

@@ -35,6 +35,7 @@ from countertop.server.config import (
     TerminalConfig,
 )
 from countertop.server.doors import sockets
+from countertop.server.doors.listener import NO_TLS
 
 NOBODY = 65534
 
@@ -168,6 +169,25 @@ async def test_tokens_add_their_roles_on_a_socket_and_are_needed_on_loopback(tmp
     assert {item.method for item in refused} == {"DeviceService.ListDevices"}
     assert {item.caller.roles for item in refused} == {frozenset()}
     assert not any(secret in str(item) for item in recorded)
+
+
+async def test_a_stream_ends_at_its_next_message_when_its_token_or_certificate_is_revoked(tmp_path, recorded):
+    bank, store = Bank(tmp_path / "bank"), TokenStore(tmp_path / "state")
+    listen = ListenConfig([f"unix:{tmp_path}/t.sock", "127.0.0.1:0", "tls:127.0.0.1:0"], tls=bank.server())
+    async with daemon(tmp_path, listen, TELLERS) as running:
+        secret, till = store.issue(Token("till-3", ("app",))), bank.client("till-3", "teller")
+        for address, proof in ((running.addresses[1], {"token": secret}), (running.addresses[2], {"tls": till})):
+            async with connect(address, **proof) as counter, asyncio.timeout(10):
+                events = counter.watch(heartbeat_seconds=1)
+                await anext(events)
+                store.revoke("till-3")
+                if "tls" in proof:
+                    RevokedCertificates(tmp_path / "state").add(fingerprint(till.certificate.read_text()), "till-3")
+                with pytest.raises(CountertopError) as ended:
+                    async for _ in events:
+                        pass
+                assert ended.value.reason_name == "UNAUTHENTICATED"
+            assert (recorded[-1].what, recorded[-1].method) == ("denied", "DeviceService.WatchEvents")
 
 
 async def test_a_token_names_who_calls(tmp_path, recorded):
@@ -399,6 +419,8 @@ async def test_a_certificate_proves_who_calls_and_its_spiffe_uri_gives_the_roles
         assert await outcome(address, tls=bank.client("guest", "guest")) == "PERMISSION_DENIED"
         unknown = stranger.client("till-3", "teller", ca=bank.ca)
         assert await outcome(address, tls=unknown) == "ConnectionLost"
+        assert {item.why for item in recorded if item.what == "refused"} == {NO_TLS}
+        del recorded[:]
         deceived = Tls(teller.certificate, teller.key, stranger.client("x", "x").ca)
         assert await outcome(address, tls=deceived) == "ConnectionLost"
         plain = grpc.ssl_channel_credentials(bank.ca.read_bytes())

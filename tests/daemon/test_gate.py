@@ -156,6 +156,21 @@ async def test_a_client_has_so_many_calls_and_no_more(gate: SimpleNamespace) -> 
     assert not gate.gate._under_way
 
 
+@pytest.mark.parametrize(
+    ("door", "one", "other"),
+    [
+        ("loopback", "127.0.0.1:{}", ""),
+        ("tls", "[2001:db8::7]:{}", "[2001:db8::8]:{}"),
+        ("browser", "10.1.2.3", "10.1.2.4"),
+    ],
+)
+def test_more_connections_give_a_client_no_more_calls(door: Any, one: str, other: str) -> None:
+    callers = [Caller(door, "till-3", one.format(port)) for port in range(40_000, 40_010)]
+    assert len({caller.owner for caller in callers}) == 1
+    others = [Caller(door, "till-4", one.format(1)), Caller(door, "till-3", other.format(1))]
+    assert callers[0].owner not in {caller.owner for caller in others}
+
+
 async def test_what_was_done_is_written_down_with_its_outcome(gate: SimpleNamespace, world: Any) -> None:
     async def jammed(request: Any, run: Any) -> Any:
         raise RuntimeError("张三丰")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["CALLER", "CALLER_KEY", "INSIDE", "Caller", "Door"]
@@ -29,6 +30,14 @@ class Caller:
     """The names of its roles; without any it may do nothing."""
     name: str = ""
     """As the client names itself; nobody proved it."""
+    stands: Callable[[], bool] = field(default=lambda: True, repr=False, compare=False)
+    """What proved it is worth something still: False once a token or certificate is revoked, or a token has expired."""
+
+    @property
+    def owner(self) -> str:
+        """What counts as one client where calls are counted: more connections give nobody more of them."""
+        place = self.peer.rpartition(":")[0] if self.door in ("loopback", "tls") else self.peer
+        return f"{self.door} {self.identity} {place}"
 
     @property
     def turn(self) -> str:

@@ -161,6 +161,7 @@ class Gate:
                 updates = call.run(self._each(passage, request))
             async with aclosing(updates):
                 async for update in updates:
+                    _check_standing(caller)
                     passage.operation = getattr(update, "operation", None) or passage.operation
                     yield update if passage.customer_data else self._strip(call, update)
             if passage.operation is not None and passage.operation.HasField("failure"):
@@ -187,6 +188,7 @@ class Gate:
         """The first message says what the call concerns; a later one that names a device is decided on anew."""
         first = True
         async for request in requests:
+            _check_standing(passage.caller)
             if first or self._concerned(request).devices:
                 self._open(passage, request)
             else:
@@ -249,7 +251,7 @@ class Gate:
     def _passing(self, call: Call, caller: Caller) -> Iterator[_Passage]:
         """Count the call, turn its error into a status, and write it down."""
         passage = _Passage(call, caller)
-        owner = f"{caller.door} {caller.identity} {caller.peer}"
+        owner = caller.owner
         outcome = "CANCELLED"
         self._under_way[owner] += 1
         try:
@@ -274,7 +276,7 @@ class Gate:
 
     def _write_down(self, passage: _Passage, outcome: str) -> None:
         denied = outcome in ("PERMISSION_DENIED", "UNAUTHENTICATED", "TOO_MANY_CALLS")
-        if not denied and not passage.call.audited:
+        if not denied and not passage.call.audited and outcome != "INVALID_REQUEST":
             return
         operation = passage.operation
         # what a client sends as an id may be anything: only what this terminal knows, or what has an id's form, is kept
@@ -290,6 +292,13 @@ class Gate:
             operation_id=operation.id if operation is not None else asked_as,
             outcome=outcome,
         )
+
+
+def _check_standing(caller: Caller) -> None:
+    """A stream may go on for days, and must not outlive what let its caller in."""
+    if not caller.stands():
+        message = "The token or certificate of this call has been revoked since, or has expired."
+        raise CountertopError(error_pb2.REASON_UNAUTHENTICATED, message)
 
 
 def _check_number(calls: int) -> None:

@@ -78,6 +78,13 @@ class TokenStore:
             return None
         return token
 
+    def stands(self, secret: str, origin: str = "") -> bool:
+        """`check` would still find it; False also where the tokens cannot be read."""
+        try:
+            return self.check(secret, origin) is not None
+        except TokensUnusable:
+            return False
+
     def tokens(self) -> list[Token]:
         """Those that are kept, oldest first. Raises TokensUnusable."""
         self._reload()

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
+from countertop.sdk.errors import CountertopError
 from countertop.server.access.revoked import RevokedCertificates
 from countertop.server.access.tokens import TokenStore
 from countertop.server.bounds import MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES
@@ -28,7 +29,9 @@ from countertop.server.doors.private import PrivateSocket
 from countertop.server.doors.sockets import inherited, listen_tcp, listen_unix, name_of, unlink
 from countertop.server.doors.standard import StandardServices, abort
 from countertop.server.doors.tls import TlsFiles
+from countertop.server.faults import status_of
 from countertop.server.gate import Call, Gate, Refused
+from countertop.v1 import error_pb2
 
 __all__ = ["GrpcDoor", "Who"]
 
@@ -56,10 +59,21 @@ _OPTIONS = (
 )
 
 
+def _read(gate: Gate, call: Call, request: bytes, caller: Caller) -> Message:
+    """The message. gRPC itself would tell nobody which one it could not read, and the client that the fault is here."""
+    try:
+        return call.input.FromString(request)
+    except DecodeError:
+        gate.audit_refusal(caller, "a request that cannot be read", method=call.name)
+        sentence = f"The request is no {call.input.DESCRIPTOR.name}."
+        raise Refused(status_of(CountertopError(error_pb2.REASON_INVALID_REQUEST, sentence))) from None
+
+
 def _unary(gate: Gate, call: Call, who: Who) -> Any:
-    async def handle(request: Message, context: Context) -> Message:
+    async def handle(request: bytes, context: Context) -> Message:
         try:
-            return await gate.unary(call, request, who(context, call.name))
+            caller = who(context, call.name)
+            return await gate.unary(call, _read(gate, call, request, caller), caller)
         except Refused as refused:
             await abort(context, refused.status)
             raise
@@ -68,9 +82,14 @@ def _unary(gate: Gate, call: Call, who: Who) -> Any:
 
 
 def _stream(gate: Gate, call: Call, who: Who) -> Any:
-    async def handle(request: Message, context: Context) -> AsyncIterator[Message | bytes]:
+    async def handle(request: bytes | AsyncIterator[bytes], context: Context) -> AsyncIterator[Message | bytes]:
         try:
-            async with aclosing(gate.stream(call, request, who(context, call.name))) as answers:
+            caller = who(context, call.name)
+            if isinstance(request, bytes):
+                messages: Any = _read(gate, call, request, caller)
+            else:
+                messages = (_read(gate, call, one, caller) async for one in request)
+            async with aclosing(gate.stream(call, messages, caller)) as answers:
                 async for answer in answers:
                     yield answer
         except Refused as refused:
@@ -82,8 +101,8 @@ def _stream(gate: Gate, call: Call, who: Who) -> Any:
 def _exchange(gate: Gate, call: Call, who: Who) -> Any:
     stream = _stream(gate, call, who)
 
-    async def handle(requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message | bytes]:
-        async def patient() -> AsyncIterator[Message]:
+    async def handle(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message | bytes]:
+        async def patient() -> AsyncIterator[bytes]:
             async for request in requests:
                 yield request
             await asyncio.sleep(BROKEN_SECONDS)
@@ -111,7 +130,7 @@ _SHAPES: dict[tuple[bool, bool], tuple[Any, Callable[[Gate, Call, Who], Any]]] =
 def _handler(gate: Gate, call: Call, who: Who) -> grpc.RpcMethodHandler[Any, Any]:
     make, wrap = _SHAPES[call.descriptor.client_streaming, call.descriptor.server_streaming]
     handler: grpc.RpcMethodHandler[Any, Any] = make(
-        wrap(gate, call, who), request_deserializer=call.input.FromString, response_serializer=_serialise
+        wrap(gate, call, who), request_deserializer=None, response_serializer=_serialise
     )
     return handler
 
@@ -135,7 +154,7 @@ class GrpcDoor:
     ) -> None:
         self._config = config
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._listener = Listener(limits)
+        self._listener = Listener(limits, lambda peer, why: gate.audit_refusal(peer.stranger, why))
         who = Identify(self._listener.peer, roles, tokens, revoked, gate.audit_refusal)
         names = [service.descriptor.full_name for service in gate.services]
         for name in names:

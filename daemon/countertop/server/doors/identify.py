@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from google.rpc import status_pb2
@@ -77,6 +78,7 @@ class Identify:
         if peer is None:
             raise Refused(_unauthenticated(_NO_CONNECTION))
         name, secret = _said(context.invocation_metadata() or ())
+        certificate = _first(context.auth_context(), "x509_pem_cert") if peer.door == "tls" else ""
         identity, roles = self._proven(peer, context, method)
         if secret:
             token = self._token(secret, peer, method)
@@ -84,7 +86,14 @@ class Identify:
         elif not identity and not roles:
             self._refuse(peer, method, _NOTHING, "no token")
         peer.proven = True
-        return Caller(peer.door, identity, peer.place, roles, name)
+        if not secret and not certificate:
+            return Caller(peer.door, identity, peer.place, roles, name)
+        return Caller(peer.door, identity, peer.place, roles, name, partial(self._stands, secret, certificate))
+
+    def _stands(self, secret: str, certificate: str) -> bool:
+        if certificate and self._revoked.has(certificate):
+            return False
+        return not secret or self._tokens.stands(secret)
 
     def _proven(self, peer: Peer, context: Any, method: str) -> tuple[str, frozenset[str]]:
         """What the connection proves, without any token."""
@@ -110,8 +119,7 @@ class Identify:
         return token
 
     def _refuse(self, peer: Peer, method: str, sentence: str, why: str) -> NoReturn:
-        identity = f"uid={peer.unix.uid}" if peer.unix is not None else ""
-        self._refused(Caller(peer.door, identity, peer.place), why, method=method)
+        self._refused(peer.stranger, why, method=method)
         raise Refused(_unauthenticated(sentence))
 
 

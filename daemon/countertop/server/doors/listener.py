@@ -16,6 +16,7 @@ import logging
 import resource
 import socket
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from countertop.server.doors.peers import Peer, peer_of
@@ -37,6 +38,12 @@ _KEPT_BACK = 256
 """Descriptors for everything else."""
 _TELL_EVERY = 10.0
 
+TOO_MANY = "too many connections"
+FOREIGN = "no HTTP/2"
+SILENT = "no HTTP/2 in time"
+NO_TLS = "no TLS with a certificate that is trusted here"
+BROKEN = "broken HTTP/2, or pings without an answer"
+
 log = logging.getLogger("countertop.doors")
 
 
@@ -53,7 +60,7 @@ class Limits:
 
     total: int = field(default_factory=_affordable)
     of_one_client: int = 64
-    """A user on a unix socket, an address on TCP."""
+    """A user on a unix socket, an address on TCP, of IPv6 a network of 64 bits."""
     hello_seconds: float = 5.0
     """How long a client may take to say that it speaks HTTP/2, or TLS."""
 
@@ -72,7 +79,7 @@ class _Connection:
         self.name = ""
         loop = asyncio.get_running_loop()
         loop.add_reader(accepted, self._readable)
-        self._timer = loop.call_later(listener.limits.hello_seconds, self.close)
+        self._timer = loop.call_later(listener.limits.hello_seconds, self._turn_away, SILENT)
 
     def close(self) -> None:
         """Hang up. Safe to call twice."""
@@ -93,10 +100,22 @@ class _Connection:
             piece = b""
         self._hello += piece
         length = min(len(self._hello), len(self._wanted))
-        if not piece or self._hello[:length] != self._wanted[:length]:
+        if not piece:
             self.close()
+        elif self._hello[:length] != self._wanted[:length]:
+            self._turn_away(FOREIGN)
         elif length == len(self._wanted):
             self._pass_on()
+
+    def _turn_away(self, why: str) -> None:
+        self._listener.refused(self.peer, why)
+        self.close()
+
+    def _broken_off(self) -> None:
+        """By gRPC, which does not say why."""
+        if self._listener.accepting:
+            stranger = self.peer.door == "tls" and not self.peer.proven
+            self._listener.refused(self.peer, NO_TLS if stranger else BROKEN)
 
     def _pass_on(self) -> None:
         try:
@@ -110,16 +129,26 @@ class _Connection:
         loop.remove_reader(self._accepted)
         self._listener.known(self)
         self._relay = Relay(
-            self._accepted, inner, self._listener.buffer, self._hello, lambda: self._listener.gone(self)
+            self._accepted,
+            inner,
+            self._listener.buffer,
+            self._hello,
+            lambda: self._listener.gone(self),
+            self._broken_off,
         )
         self._hello = b""
 
 
 class Listener:
-    """Accepts on listening sockets that it is given, which it owns from then on."""
+    """Accepts on listening sockets that it is given, which it owns from then on. `refused` is told of who was turned
+    away or hung up on, and why.
+    """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, refused: Callable[[Peer, str], None] = lambda peer, why: None
+    ) -> None:
         self.limits = limits or Limits()
+        self.refused = refused
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self._listening: dict[socket.socket, PrivateSocket] = {}
         self._open: dict[_Connection, None] = {}
@@ -139,6 +168,11 @@ class Listener:
     def connections(self) -> int:
         """How many are open."""
         return len(self._open)
+
+    @property
+    def accepting(self) -> bool:
+        """Clients are let in."""
+        return bool(self._listening)
 
     def accept_on(self, listening: socket.socket, inner: PrivateSocket) -> None:
         """Accept clients of a socket that listens without blocking, and pass them on to `inner`."""
@@ -214,6 +248,7 @@ class Listener:
         if self._is_full(peer) and not self._make_room(peer):
             # without a word: a client of gRPC tries again later, but at once where it was told to go away (GOAWAY)
             accepted.close()
+            self.refused(peer, TOO_MANY)
             self._tell(peer)
             return
         self._open[_Connection(self, accepted, peer, inner)] = None
@@ -228,6 +263,7 @@ class Listener:
         own = self._of_client[peer.client] >= self.limits.of_one_client
         for connection in self._open:
             if not connection.peer.proven and (connection.peer.client == peer.client or not own):
+                self.refused(connection.peer, TOO_MANY)
                 connection.close()
                 return True
         return False

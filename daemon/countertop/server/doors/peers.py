@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import struct
 import sys
@@ -9,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from countertop.server.access.grants import UnixPeer
+from countertop.server.caller import Caller
 
-__all__ = ["Peer", "peer_of"]
+__all__ = ["Peer", "one_client", "peer_of"]
 
 _CREDENTIALS = struct.Struct("3i")
 KNOWS_CREDENTIALS = sys.platform == "linux"
@@ -27,10 +29,15 @@ class Peer:
     place: str
     """`pid=4711`, `127.0.0.1:40312`."""
     client: str
-    """What counts as one client where connections are counted: `uid=1000`, `127.0.0.1`."""
+    """What counts as one client where connections are counted: `uid=1000`, or `one_client` of its address."""
     unix: UnixPeer | None = None
     proven: bool = field(default=False, compare=False)
     """It is known who calls: by the kernel at once, else since the first call that proved it."""
+
+    @property
+    def stranger(self) -> Caller:
+        """For the audit: nobody who may do anything, from where he is."""
+        return Caller(self.door, f"uid={self.unix.uid}" if self.unix is not None else "", self.place)
 
 
 def peer_of(accepted: socket.socket, *, tls: bool) -> Peer:
@@ -44,4 +51,17 @@ def peer_of(accepted: socket.socket, *, tls: bool) -> Peer:
         return Peer("unix", f"pid={found.pid}", f"uid={found.uid}", found, proven=True)
     name = accepted.getpeername()
     place = f"[{name[0]}]:{name[1]}" if accepted.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
-    return Peer("tls" if tls else "loopback", place, str(name[0]))
+    return Peer("tls" if tls else "loopback", place, one_client(str(name[0])))
+
+
+def one_client(host: str) -> str:
+    """What counts as one client of an address: all of loopback, a network of 64 bits in IPv6, where anybody has as many
+    addresses as he likes.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # with a zone, as fe80::1%eth0
+        return host
+    if address.is_loopback:
+        return "loopback"
+    return host if address.version == 4 else str(ipaddress.ip_network((host, 64), strict=False))

@@ -18,7 +18,8 @@ BUFFER_BYTES = 256 * 1024
 class Relay:
     """Passes on until both sides have ended or one has broken; then it has closed both sockets and calls `closed`.
 
-    `buffer` may be shared by all relays of an event loop. `first` goes to `inner` before anything else.
+    `buffer` may be shared by all relays of an event loop. `first` goes to `inner` before anything else. `broken_off` is
+    called when `inner` has hung up while `outer` had not.
     """
 
     def __init__(
@@ -28,10 +29,12 @@ class Relay:
         buffer: memoryview,
         first: bytes,
         closed: Callable[[], None],
+        broken_off: Callable[[], None] = lambda: None,
     ) -> None:
         self._sockets = (outer, inner)
         self._loop = asyncio.get_running_loop()
         self._closed = closed
+        self._broken_off = broken_off
         self._open = True
         self._flows = (_Flow(self, outer, inner, buffer), _Flow(self, inner, outer, buffer))
         for flow in self._flows:
@@ -49,8 +52,16 @@ class Relay:
             end.close()
         self._closed()
 
-    def ended(self) -> None:
-        """A direction is at its end."""
+    def broken(self, end: socket.socket) -> None:
+        """A socket can be used no more."""
+        if end is self._sockets[1] and not any(flow.done for flow in self._flows):
+            self._broken_off()
+        self.close()
+
+    def ended(self, source: socket.socket) -> None:
+        """A direction is at its end, for its source sends no more."""
+        if source is self._sockets[1] and not self._flows[0].done:
+            self._broken_off()
         if all(flow.done for flow in self._flows):
             self.close()
 
@@ -78,7 +89,7 @@ class _Flow:
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
-            self._relay.close()
+            self._relay.broken(self._sink)
             return
         if sent < len(piece):
             if not self._left:
@@ -96,7 +107,7 @@ class _Flow:
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            self._relay.close()
+            self._relay.broken(self._source)
             return
         if count:
             self.pass_on(self._buffer[:count])
@@ -115,4 +126,4 @@ class _Flow:
         except OSError:
             self._relay.close()
             return
-        self._relay.ended()
+        self._relay.ended(self._source)

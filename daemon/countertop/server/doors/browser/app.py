@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from countertop.sdk.errors import CountertopError
@@ -68,7 +69,10 @@ class BrowserApp:
                 await self._cameras.serve(scope, receive, send, caller, judged.headers)
             else:
                 CALLER.set(caller)
-                await self._connect(scope, receive, _With(send, judged.headers))
+                answers = _With(send, judged.headers)
+                hearing = _Hearing(receive, answers)
+                if not await self._connect.carry_out(scope, hearing, answers) and not hearing.left:
+                    self._gate.audit_refusal(caller, "a request that cannot be read", method=self._method(scope))
 
     def _use(self, path: str) -> Use:
         if path.startswith(CAMERAS):
@@ -110,7 +114,8 @@ class BrowserApp:
             return _unknown("This token is unknown, has expired, or is for another origin.")
         name = headers.get(CALLER_KEY.encode(), b"").decode("latin-1")[:64]
         identity = f"{judged.origin} token {token.name}".strip()
-        return Caller("browser", identity, _address(scope), frozenset(token.roles), name)
+        stands = partial(self._tokens.stands, secret.strip(), judged.origin)
+        return Caller("browser", identity, _address(scope), frozenset(token.roles), name, stands)
 
 
 class _With:
@@ -120,8 +125,11 @@ class _With:
         self._send = send
         self._headers = headers
         self._start: MutableMapping[str, Any] | None = None
+        self.begun = False
+        """There is an answer."""
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        self.begun = True
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *SAFE, *self._headers]
             self._start = message
@@ -132,6 +140,21 @@ class _With:
                 start["headers"].append((b"content-length", str(len(message.get("body", b""))).encode()))
             await self._send(start)
         await self._send(message)
+
+
+class _Hearing:
+    """What a client sends; `left`: it hung up before there was an answer."""
+
+    def __init__(self, receive: Receive, answers: _With) -> None:
+        self._receive = receive
+        self._answers = answers
+        self.left = False
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._answers.begun:
+            self.left = True
+        return message
 
 
 def _unknown(sentence: str) -> CountertopError:

@@ -106,7 +106,7 @@ class Cameras:
                 yield WatchFramesRequest(credits=1)
 
         begun = False
-        pace = Pace(_fps(_query(scope).get("fps", "")), clock())
+        pace = Pace(_fps(_query(scope).get("fps", "")))
         call = self._gate.calls[_SERVICE + "WatchFrames"]
         try:
             async with aclosing(self._gate.stream(call, wishes(), caller)) as answers:
@@ -151,17 +151,18 @@ class Cameras:
 
 
 class Pace:
-    """When frames are to be asked for, so many a second. What one is late the next ones catch up, up to half of the
-    time between two: else every delay, however short, would cost rate.
+    """When frames are to be asked for, so many a second from the first one on. What one is late the next ones catch up,
+    up to half of the time between two: else every delay, however short, would cost rate.
     """
 
-    def __init__(self, fps: float, now: float) -> None:
+    def __init__(self, fps: float) -> None:
         self._between = 1 / fps
-        self._due = now
+        self._due: float | None = None
 
     def next(self, now: float) -> float:
         """A frame has come: when to ask for the next one."""
-        self._due = max(self._due + self._between, now - self._between / 2)
+        due = now if self._due is None else max(self._due, now - self._between * 1.5)
+        self._due = due + self._between
         return self._due
 
 

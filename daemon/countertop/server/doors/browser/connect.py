@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any
 
 from connectrpc.code import Code
@@ -32,6 +33,8 @@ _INSTEAD = {
     "CameraService.WatchFrames": "Use GET /cameras/ID/stream instead.",
     "CardPrinterService.ExchangeApdus": "Use the terminal's gRPC door for it.",
 }
+_REACHED: ContextVar[list[str]] = ContextVar("countertop browser call")
+"""Where the call that is being served is put down once its request has been read."""
 _CODES = (Code.CANCELED, Code.UNKNOWN, Code.INVALID_ARGUMENT, Code.DEADLINE_EXCEEDED, Code.NOT_FOUND,
           Code.ALREADY_EXISTS, Code.PERMISSION_DENIED, Code.RESOURCE_EXHAUSTED, Code.FAILED_PRECONDITION, Code.ABORTED,
           Code.OUT_OF_RANGE, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS,
@@ -58,6 +61,7 @@ def error_of(status: status_pb2.Status) -> ConnectError:
 
 def _unary(gate: Gate, call: Call) -> Callable[[Message, Any], Any]:
     async def handle(request: Message, context: Any) -> Message:
+        _REACHED.get().append(call.name)
         try:
             return await gate.unary(call, request, CALLER.get())
         except Refused as refused:
@@ -68,6 +72,7 @@ def _unary(gate: Gate, call: Call) -> Callable[[Message, Any], Any]:
 
 def _stream(gate: Gate, call: Call) -> Callable[[Message, Any], AsyncIterator[Message | Encoded]]:
     async def handle(request: Message, context: Any) -> AsyncIterator[Message | Encoded]:
+        _REACHED.get().append(call.name)
         try:
             async with aclosing(gate.stream(call, request, CALLER.get())) as answers:
                 async for answer in answers:
@@ -114,6 +119,13 @@ class ConnectApp(ConnectASGIApplication[Gate]):
 
         codecs: Any = [BinaryCodec(), JsonCodec()]
         super().__init__(service=gate, endpoints=endpoints, read_max_bytes=READ_BYTES, compressions=(), codecs=codecs)
+
+    async def carry_out(self, scope: Any, receive: Any, send: Any) -> bool:
+        """Serve one request. False: no call was reached; what came is none, cannot be read, or did not come whole."""
+        reached: list[str] = []
+        _REACHED.set(reached)
+        await self(scope, receive, send)
+        return bool(reached)
 
     @property
     def path(self) -> str:

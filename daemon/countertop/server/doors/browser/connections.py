@@ -7,7 +7,6 @@ Who does that is hung up on here; nobody else notices.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import socket
@@ -16,6 +15,8 @@ from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from countertop.server.doors.peers import one_client
 
 __all__ = ["HEAD_SECONDS", "MOST", "MOST_OF_ONE", "READ_SECONDS", "REQUEST_SECONDS", "Limits", "bounded"]
 
@@ -29,34 +30,39 @@ MOST_OF_ONE = 64
 """Connections from one address. A page has six; a terminal has a few pages."""
 MOST = 512
 """Connections in all."""
+TOO_MANY = "too many connections"
 _FULL = "There are too many connections already; close some."
 _BROKEN = "This is no HTTP/1.1 request."
+_LATE = {"head": "a request's head that did not come in time", "body": "a request's body that did not come in time"}
+_UNREAD = "answers that were not read in time"
 
 _silent = logging.getLogger("countertop.doors.wire")
 _silent.setLevel(logging.CRITICAL + 1)  # uvicorn's own lines: one for each bad request, and tracebacks with their texts
 
 
 class Limits:
-    """The connections, by where they come from. `refused` is told of a host that is turned away, and why."""
+    """The connections, by where they come from. `refused` is told of a host that is turned away or hung up on, and
+    why.
+    """
 
     def __init__(self, refused: Callable[[str, str], None] = lambda host, why: None) -> None:
         self._of: dict[str, dict[_Bounded, None]] = {}
-        self._refused = refused
+        self.refused = refused
 
     def enter(self, host: str, connection: _Bounded) -> bool:
         """Count a connection; False when there is no room. Who has no request under way makes room, the oldest first:
         nobody keeps others out by holding connections.
         """
-        of = self._of.setdefault(_place(host), {})
+        of = self._of.setdefault(one_client(host), {})
         full = of if len(of) >= MOST_OF_ONE else [item for group in self._of.values() for item in group]
         if len(of) >= MOST_OF_ONE or len(full) >= MOST:
             idle = next((item for item in full if item.idle), None)
+            self.refused(host, TOO_MANY)
             if idle is None:
-                self._refused(host, _FULL)
                 return False
             idle.transport.abort()
             self.leave(idle)
-        self._of.setdefault(_place(host), of)[connection] = None
+        self._of.setdefault(one_client(host), of)[connection] = None
         return True
 
     def leave(self, connection: _Bounded) -> None:
@@ -70,19 +76,6 @@ class Limits:
 
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
-
-
-def _place(host: str) -> str:
-    """What counts as one client: all of loopback, a network of 64 bits in IPv6, where anybody has as many addresses as
-    he likes.
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.is_loopback:
-        return "loopback"
-    return host if address.version == 4 else str(ipaddress.ip_network((host, 64), strict=False))
 
 
 class _Bounded(H11Protocol):
@@ -99,14 +92,17 @@ class _Bounded(H11Protocol):
         self._unread: asyncio.TimerHandle | None = None
 
     @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
     def idle(self) -> bool:
         """No request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        host = self.client[0] if self.client else ""
-        self._in = self.limits.enter(host, self)
+        self._in = self.limits.enter(self._host, self)
         if not self._in:
             transport.write(_whole(503, b"Service Unavailable", "resource_exhausted", _FULL))
             transport.close()
@@ -137,6 +133,7 @@ class _Bounded(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP. It is told where nothing has been said yet; a running request ends."""
+        self.limits.refused(self._host, "no HTTP/1.1")
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -156,7 +153,7 @@ class _Bounded(H11Protocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+            self._unread = self.loop.call_later(READ_SECONDS, self._hang_up, _UNREAD)
 
     def resume_writing(self) -> None:
         if self._unread is not None:
@@ -177,7 +174,13 @@ class _Bounded(H11Protocol):
             self._due = None
         if awaits:
             seconds = HEAD_SECONDS if awaits == "head" else REQUEST_SECONDS
-            self._due = self.loop.call_later(seconds, self.transport.abort)
+            self._due = self.loop.call_later(seconds, self._hang_up, _LATE[awaits])
+
+    def _hang_up(self, why: str) -> None:
+        """Who has not begun to say anything keeps nothing from anybody: browsers connect in advance."""
+        if self._awaits != "head" or self.conn.trailing_data[0]:
+            self.limits.refused(self._host, why)
+        self.transport.abort()
 
 
 def bounded(limits: Limits) -> type[asyncio.Protocol]:
