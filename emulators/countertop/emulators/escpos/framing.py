@@ -19,6 +19,7 @@ MAX_COMMAND_BYTES = 4 * 1024 * 1024
 DLE, ESC, FS, GS = 0x10, 0x1B, 0x1C, 0x1D
 _UNKNOWN = 2
 _LONGEST_OLD_BARCODE = 256
+_LONGEST_COUNTER = 64
 
 Length = Callable[[bytes | bytearray], int]
 
@@ -152,9 +153,9 @@ def _counter_font(data: bytes | bytearray) -> int:
         return {0: 5, 0x30: 5, 1: 9, 0x31: 9, 2: 5, 0x32: 5}.get(data[2], 3)
     at = 2
     for _ in range(6):
-        at = data.find(b";", at) + 1
+        at = data.find(b";", at, _LONGEST_COUNTER) + 1
         if at == 0:
-            return MORE if len(data) < 64 else 3
+            return MORE if len(data) < _LONGEST_COUNTER else 3
     return at
 
 
