@@ -96,10 +96,16 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+def options() -> list[str]:
+    """Of `countertop serve`, beside those that every counter has."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory: pytest.TempPathFactory, options: list[str]) -> Iterator[Counter]:
     """An emulated terminal with the console."""
     made = Counter(tmp_path_factory.mktemp("counter"))
-    made.start()
+    made.start(*options)
     yield made
     made.stop()
 

@@ -29,7 +29,8 @@ class BenchCamera extends BenchElement {
   begun() {
     this.#hands = handsOf(this.context, this.device.id);
     this.#hands.addEventListener("scene", this.#onScene);
-    this.#look();
+    if (this.#hands.scene) this.#sceneSet(); // in another panel
+    else this.#look();
   }
 
   stopped() {

@@ -77,7 +77,7 @@ export function makePerson(facts) {
   const document = {
     type: KINDS[kind],
     person: { name, latinName, sex, birthDate, nationality },
-    number: makeNumber(kind, { birthDate, sex, nationality }, sequence, facts.wrongDigit),
+    number: facts.number ?? makeNumber(kind, { birthDate, sex, nationality }, sequence, facts.wrongDigit),
     validFrom: facts.validFrom,
     ...(facts.validUntil ? { validUntil: facts.validUntil } : { validLongTerm: true }),
     ...PARTICULARS[kind](facts),
@@ -107,7 +107,9 @@ export function flawsOf({ facts }, today = new Date()) {
 /** The people who wait at the counter. */
 export const PEOPLE = [
   {
-    id: "li", kind: "resident", name: "李小样", sex: "SEX_FEMALE", birthDate: "1990-03-07", ethnicity: "01", sequence: 1,
+    // the emulated reader's own resident (its number's sequence is 000, which nobody has): the one whom the emulated
+    // camera shows
+    id: "li", kind: "resident", name: "李小样", sex: "SEX_FEMALE", birthDate: "1990-03-07", ethnicity: "01", number: "110101199003070003",
     address: "样例省样例市示范区模拟街道虚构小区1号楼101室", validFrom: "2020-01-15", validUntil: "2040-01-15",
   },
   {

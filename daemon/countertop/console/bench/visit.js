@@ -10,7 +10,7 @@ import { STEPS, StepFailed } from "./visit_steps.js";
 import { devicesOf, onDevices } from "./watching.js";
 
 const MARKS = {
-  WAITING: "wait", RUNNING: "hand", SUCCEEDED: "check", NOT_CONFIGURED: "alert", SKIPPED: "wait", FAILED: "cross",
+  WAITING: "wait", RUNNING: "hand", SUCCEEDED: "check", NOT_CONFIGURED: "alert", DOUBTFUL: "alert", SKIPPED: "wait", FAILED: "cross",
   UNCERTAIN: "alert", CANCELLED: "cross",
 };
 const TICK = 250;
@@ -79,7 +79,8 @@ class BenchVisit extends BenchElement {
   #news() {
     const { prompt, state, name } = this.#visit.current;
     if (state === "RUNNING") return prompt ? this.#prompt(this.#visit.current) : "";
-    return `${this.t(`bench.step.${name}`)}: ${this.t(`bench.state.${state}`)}`;
+    const title = this.t(`bench.step.${name}`);
+    return `${title}${/[?？]$/.test(title) ? "" : ":"} ${this.t(`bench.state.${state}`)}`;
   }
 
   /** Keeps the current step in sight, once for each. */

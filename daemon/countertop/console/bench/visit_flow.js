@@ -8,7 +8,7 @@ import { handsOf } from "./hands.js";
 import { STEPS } from "./visit_steps.js";
 
 const PACE = 900;
-const OVER = new Set(["SUCCEEDED", "NOT_CONFIGURED", "SKIPPED"]);
+const OVER = new Set(["SUCCEEDED", "NOT_CONFIGURED", "DOUBTFUL", "SKIPPED"]);
 
 /** Thrown where a visit ends because the person gave it up. */
 class GivenUp extends Error {}

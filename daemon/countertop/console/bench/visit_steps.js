@@ -76,8 +76,11 @@ async function verifyPresence(visit, step) {
         },
       },
     );
-    visit.note(step, "bench.visit.verdict", { verdict: result.verdict?.replace("PRESENCE_VERDICT_", "") ?? "", match: result.match?.replace("MATCH_VERDICT_", "") ?? "" });
+    const [presence, match] = [result.verdict?.slice(17) ?? "INCONCLUSIVE", result.match?.slice(14) ?? "INCONCLUSIVE"];
+    visit.note(step, "bench.visit.presence", { verdict: { key: `bench.presence.${presence}` } });
+    if (reference) visit.note(step, "bench.visit.match", { verdict: { key: `bench.match.${match}` } });
     visit.picture(step, "face", result.best);
+    if (presence !== "LIVE" || (reference && match !== "MATCH")) step.state = "DOUBTFUL"; // a person's to decide
   } catch (error) {
     if (error.reason !== "NOT_CONFIGURED") throw error;
     step.state = "NOT_CONFIGURED"; // as apps are told: nothing here can tell, and nobody is let pass
