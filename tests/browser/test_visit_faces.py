@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-MODELS = Path(__file__).resolve().parents[2].parent / "shared/data/models"
+from tests.shared_data import shared_file
+
 DEVICES = {"id-reader": "sdt", "receipt-printer": "escpos", "camera": "camera"}
 SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    if not MODELS.is_dir():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail("the shared models are missing")
-        pytest.skip("the shared models are not here")
     path = tmp_path_factory.mktemp("faces") / "countertop.toml"
-    lines = [f"[analysis]\nmodels_dir = '{MODELS}'"]
+    lines = [f"[analysis]\nmodels_dir = '{shared_file('models')}'"]
     lines += [f'[[devices]]\nid = "{device}"\nemulator = "{emulator}"' for device, emulator in DEVICES.items()]
     path.write_text("\n".join(lines))
     return ["--config", str(path)]

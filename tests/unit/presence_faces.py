@@ -6,26 +6,14 @@ seen.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+from tests.shared_data import shared_file
+
 Picture = np.ndarray[Any, Any]
-
-
-def shared_file(name: str) -> Path:
-    """A file of the shared data; skips where it is absent, fails where it must not be."""
-    path = SHARED / name
-    if not path.exists():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail(f"the shared file {name} is missing")
-        pytest.skip(f"the shared file {name} is not here")
-    return path
 
 
 def shared_picture(name: str) -> Picture:

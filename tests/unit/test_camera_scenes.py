@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zlib
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -29,6 +27,7 @@ from countertop.emulators.camera.source import FrameSource, cut_in_half
 from countertop.emulators.sdt.card import default_resident
 from countertop.emulators.sdt.photo import decode_test_photo, make_test_photo
 from countertop.v1.image_pb2 import Image
+from tests.shared_data import shared_file
 
 SIZE = (640, 480)
 FLAWS = {
@@ -37,17 +36,7 @@ FLAWS = {
     "blur": bench.SCENE_FLAW_BLUR,
     "glare": bench.SCENE_FLAW_GLARE,
 }
-MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "models"
-FACES = MODELS.parent / "faces"
 PLAIN = zxingcpp.TextMode.Plain
-
-
-def shared(path: Path) -> Path:
-    if not path.exists():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail(f"the shared file {path.name} is missing")
-        pytest.skip(f"the shared file {path.name} is not here")
-    return path
 
 
 @cache
@@ -191,7 +180,7 @@ def test_a_given_document_is_shown() -> None:
 
 @cache
 def yunet(width: int, height: int) -> Any:
-    model = str(shared(MODELS / "face_detection_yunet_2023mar.onnx"))
+    model = str(shared_file("models/face_detection_yunet_2023mar.onnx"))
     return cv2.FaceDetectorYN.create(model, "", (width, height), 0.7)
 
 
@@ -210,7 +199,7 @@ def embedding(picture: Any) -> Any:
     turn = scale * np.array(((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))))
     shift = np.array((75, 0.43 * 150)) - turn @ ((eyes + lips) / 2)
     chip = cv2.warpAffine(picture, np.column_stack((turn, shift)), (150, 150), flags=cv2.INTER_AREA)
-    net = cv2.dnn.readNetFromONNX(str(shared(MODELS / "dlib_resnet29_int8w.onnx")))
+    net = cv2.dnn.readNetFromONNX(str(shared_file("models/dlib_resnet29_int8w.onnx")))
     net.setInput(cv2.dnn.blobFromImage(chip, 1.0, (150, 150), swapRB=True))
     return net.forward().ravel()
 
@@ -232,7 +221,7 @@ def live(picture: Any) -> float:
         start = np.clip(start, 0, np.array((frame_wide - 1, frame_high - 1)) - size).astype(int)
         end = (start + size).astype(int) + 1
         crop = cv2.resize(picture[start[1] : end[1], start[0] : end[0]], (80, 80))
-        net = cv2.dnn.readNetFromONNX(str(shared(MODELS / name)))
+        net = cv2.dnn.readNetFromONNX(str(shared_file(f"models/{name}")))
         net.setInput(cv2.dnn.blobFromImage(crop))
         powers = np.exp(net.forward().ravel().astype(float))
         scores.append(powers / powers.sum())
@@ -287,7 +276,7 @@ def test_the_person_is_the_resident_of_the_emulated_card() -> None:
 
 
 def test_the_person_of_a_photo_stands_there() -> None:
-    photo = shared(FACES / "sf_T1.jpg")
+    photo = shared_file("faces/sf_T1.jpg")
     wanted = embedding(cv2.imread(str(photo)))
     for scene in ("person", "phone-replay", "print"):
         assert apart(embedding(seen(scene, picture=photo.read_bytes())), wanted) < 0.5
@@ -296,7 +285,7 @@ def test_the_person_of_a_photo_stands_there() -> None:
 @pytest.mark.parametrize("photo", ["", "sf_T1.jpg"])
 def test_a_liveness_check_takes_the_person_for_live_and_the_replay_and_the_print_for_none(photo: str) -> None:
     """Of several frames, as checks do: a single frame of the photo's print at this size reaches 0.52."""
-    picture = shared(FACES / photo).read_bytes() if photo else b""
+    picture = shared_file(f"faces/{photo}").read_bytes() if photo else b""
 
     def judged(scene: str) -> float:
         return float(np.median([live(seen(scene, index=index, picture=picture)) for index in range(0, LOOP, 12)]))

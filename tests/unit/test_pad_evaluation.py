@@ -19,7 +19,8 @@ from countertop.cli import main
 from countertop.sdk.cameras.analysis import Observation, PresenceAnalyser, PresenceSession
 from countertop.v1 import camera_pb2
 from countertop.v1.camera_pb2 import Frame, ModelInfo, PresenceScore, VerifyPresenceResult
-from tests.unit.presence_faces import jpeg, phone_replay, shared_file, shared_picture
+from tests.shared_data import shared_file
+from tests.unit.presence_faces import jpeg, phone_replay, shared_picture
 
 
 class Brightness:

@@ -23,6 +23,7 @@ from countertop.sdk.cameras.analysis import AnalysisSettings, PresenceAnalyser
 from countertop.sdk.errors import CountertopError, InvalidRequest
 from countertop.v1 import camera_pb2, error_pb2
 from countertop.v1.camera_pb2 import Frame, PresenceGuidance, VerifyPresenceResult
+from tests.shared_data import shared_file
 from tests.unit.presence_faces import (
     Picture,
     brightened,
@@ -32,7 +33,6 @@ from tests.unit.presence_faces import (
     onto,
     phone_replay,
     printed,
-    shared_file,
     shared_picture,
     shifted,
 )

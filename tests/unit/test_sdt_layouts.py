@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +14,7 @@ from countertop.drivers.sdt.nation import NATIONS
 from countertop.sdk import DeviceFault, ProtocolFault
 from countertop.v1 import error_pb2, identity_pb2
 from countertop.v1.identity_pb2 import DocumentCheckKind, IdentityDocument
+from tests.shared_data import shared_file
 
 TODAY = date(2026, 11, 23)
 
@@ -321,10 +320,7 @@ def test_fingerprints_are_taken_as_they_are() -> None:
 
 
 def test_the_table_of_nations_is_that_of_the_standard() -> None:
-    table = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "gbt3304_nation.tsv"
-    if not table.exists():
-        assert os.environ.get("COUNTERTOP_REQUIRE_SHARED") != "1", "the shared data must be there"
-        pytest.skip("the shared data (GB/T 3304 table) is not on this machine")
+    table = shared_file("gbt3304_nation.tsv")
     rows = dict(line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:])
     printed = {code: name if code in ("97", "98") else f"{name}族" for code, name in NATIONS.items()}
     assert printed == rows

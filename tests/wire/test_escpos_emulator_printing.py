@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ from countertop.emulators.escpos.interpreter import CUT, Interpreter
 from countertop.emulators.escpos.models import MODELS
 from countertop.emulators.escpos.paper import Receipt, Roll
 from countertop.emulators.escpos.tokenizer import Tokenizer
+from tests.shared_data import shared_file
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "receipt"
 WIDTH = 576
 KANJI_ON, KANJI_OFF = b"\x1c&", b"\x1c."
 
@@ -709,15 +708,6 @@ def test_receipts_beyond_200_are_forgotten():
 # Other people's receipts
 
 
-def shared(name: str) -> bytes:
-    file = DATA / name
-    if not file.exists():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail(f"third-party test data {name} is missing")
-        pytest.skip(f"third-party test data {name} is not here")
-    return file.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -728,7 +718,7 @@ def shared(name: str) -> bytes:
     ],
 )
 def test_another_librarys_receipts_can_be_read(name, expected):
-    text = printed(shared(name)).text
+    text = printed(shared_file(f"receipt/{name}").read_bytes()).text
     for words in expected:
         assert words in text
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,17 +12,7 @@ from hypothesis import strategies as st
 from countertop.emulators.escpos.framing import MAX_COMMAND_BYTES
 from countertop.emulators.escpos.realtime import RealTimeScanner
 from countertop.emulators.escpos.tokenizer import Tokenizer
-
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "receipt"
-
-
-def shared(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail(f"third-party test data {name} is missing")
-        pytest.skip(f"third-party test data {name} is not here")
-    return path
+from tests.shared_data import shared_file
 
 
 def tokens(*pieces: bytes) -> list[tuple[str, bytes]]:
@@ -41,7 +29,7 @@ def tokens(*pieces: bytes) -> list[tuple[str, bytes]]:
 
 
 def printer_tokens() -> list[bytes]:
-    groups = json.loads(shared("escpos-tokens.json").read_text())
+    groups = json.loads(shared_file("receipt/escpos-tokens.json").read_text())
     return [bytes.fromhex(row["hex"]) for group in groups.values() for row in group]
 
 
@@ -65,7 +53,7 @@ def test_commands_are_framed_as_an_independent_list_frames_them():
 
 @pytest.mark.parametrize("name", ["demo.bin", "qr-code.bin", "receipt-with-logo.bin", "text-size.bin"])
 def test_another_drivers_receipts_hold_only_known_commands_and_end_whole(name):
-    data = shared(name).read_bytes()
+    data = shared_file(f"receipt/{name}").read_bytes()
     found = tokens(data)
     assert b"".join(raw for _, raw in found) == data
     assert {kind for kind, _ in found} <= {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +11,15 @@ from hypothesis import strategies as st
 
 from countertop.emulators.evolis.bitmaps import expand_dye, expand_resin, from_bmp, unpack, upright
 from countertop.emulators.evolis.framing import MAX_BITMAP, MAX_TEXT, Command, Tokenizer
+from tests.shared_data import shared_file
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "card"
 JOBS = ("evolis-card-black-fit.prn", "evolis-card-text.prn")
 INK = {"evolis-card-black-fit.prn": (0.98, 1.0), "evolis-card-text.prn": (0.05, 0.5)}
 """The share of black that each picture has."""
 
 
 def job(name: str) -> bytes:
-    path = DATA / name
-    if not path.exists():
-        if os.environ.get("COUNTERTOP_REQUIRE_SHARED"):
-            pytest.fail(f"the real driver's job {name} is missing")
-        pytest.skip(f"the real driver's job {name} is not here")
-    return path.read_bytes()
+    return shared_file(f"card/{name}").read_bytes()
 
 
 def commands(*pieces: bytes) -> list[Command]:
