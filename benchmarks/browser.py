@@ -15,8 +15,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.frames import cpu_seconds
-from benchmarks.harness import Child, Figure, Settings, child, interleave
+from benchmarks.harness import Child, Figure, Settings, child, cpu_seconds, interleave
 from benchmarks.methods import GET_DEVICE, Method
 from benchmarks.unary import timed
 from countertop.v1 import device_pb2

@@ -9,10 +9,9 @@ import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import ROOT, Child, Figure, Pair, Settings, child, environment, quantile
+from benchmarks.harness import ROOT, Child, Figure, Pair, Settings, child, cpu_seconds, environment, quantile
 
 __all__ = ["run"]
 
@@ -29,11 +28,6 @@ id = "camera"
 driver = "opencv"
 link = "{link}"
 """
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _watch(side: str, server: Child, seconds: float, fps: float) -> dict[str, Any]:

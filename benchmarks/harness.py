@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "Side",
     "child",
+    "cpu_seconds",
     "environment",
     "interleave",
     "quantile",
@@ -142,6 +143,12 @@ class Child:
 
     process: subprocess.Popen[str]
     said: dict[str, Any]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used until now, of itself and the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_megabytes(pid: int) -> float:

@@ -8,8 +8,7 @@ import shutil
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.frames import cpu_seconds
-from benchmarks.harness import Figure, Settings, child
+from benchmarks.harness import Figure, Settings, child, cpu_seconds
 
 __all__ = ["run"]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Child, Figure, Settings, child, quantile
+from benchmarks.harness import Child, Figure, Settings, child, cpu_seconds, quantile
 from countertop.client import Counter, connect
 from countertop.v1 import device_pb2
 
@@ -28,11 +26,6 @@ id = "pad-{number}"
 driver = "wacom-stu"
 link = "{link}"
 """
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _capture(counter: Counter, number: int, ready: asyncio.Event) -> tuple[list[float], Any]:

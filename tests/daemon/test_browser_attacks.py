@@ -27,6 +27,7 @@ from countertop.testing.terminal import EmulatedTerminal
 pytest.importorskip("connectrpc")
 
 from countertop.server.doors.browser import connections
+from countertop.server.doors.peers import TOO_MANY
 
 LIST = "/countertop.v1.DeviceService/ListDevices"
 WATCH = "/countertop.v1.DeviceService/WatchEvents"
@@ -173,7 +174,7 @@ def test_a_call_that_is_none_has_its_status(
     ],
 )
 def test_an_envelope_that_is_none_ends_its_stream(terminal: EmulatedTerminal, body: bytes, code: str) -> None:
-    with written_down(terminal, "a request that cannot be read"), connection(terminal) as sock:
+    with written_down(terminal, gate.UNREADABLE), connection(terminal) as sock:
         kind = "application/connect+json"
         sock.sendall(head(terminal, WATCH, kind, f"content-length: {len(body)}", "connection: close") + body)
         told = until_closed(sock)
@@ -182,7 +183,7 @@ def test_an_envelope_that_is_none_ends_its_stream(terminal: EmulatedTerminal, bo
 
 
 def test_a_request_that_is_too_large_is_not_read_to_its_end(terminal: EmulatedTerminal) -> None:
-    with written_down(terminal, "a request that cannot be read"), connection(terminal) as sock:
+    with written_down(terminal, gate.UNREADABLE), connection(terminal) as sock:
         sock.sendall(head(terminal, LIST, "application/json", "content-length: 999999999"))
         answer = b""
         chunk = b"x" * 65536
@@ -251,13 +252,13 @@ def test_who_does_not_read_is_hung_up_on(
 
 
 def test_a_flood_of_connections_keeps_nobody_out(terminal: EmulatedTerminal) -> None:
-    before = refusals(terminal)[connections.TOO_MANY]
+    before = refusals(terminal)[TOO_MANY]
     with ExitStack() as held:
         for _ in range(connections.MOST_OF_ONE + 20):
             held.enter_context(connection(terminal))
         assert works(terminal)
         assert works(terminal)
-    until(lambda: refusals(terminal)[connections.TOO_MANY] > before)
+    until(lambda: refusals(terminal)[TOO_MANY] > before)
 
 
 def test_a_flood_of_busy_connections_is_told_that_there_are_too_many(
@@ -271,7 +272,7 @@ def test_a_flood_of_busy_connections_is_told_that_there_are_too_many(
             sock = held.enter_context(connection(terminal))
             sock.sendall(watch)
             assert status(sock.recv(65536)) == 200
-        with written_down(terminal, connections.TOO_MANY), connection(terminal) as fifth:
+        with written_down(terminal, TOO_MANY), connection(terminal) as fifth:
             answer = until_closed(fifth)
             assert status(answer) == 503
             assert b"resource_exhausted" in answer

@@ -24,8 +24,9 @@ from countertop.server.app import Daemon
 from countertop.server.audit.reading import find
 from countertop.server.config import Config, ListenConfig, TerminalConfig
 from countertop.server.doors import listener
-from countertop.server.doors.listener import BROKEN, FOREIGN, PREFACE, SILENT, TOO_MANY, Limits
-from countertop.server.gate import MAX_CALLS
+from countertop.server.doors.listener import BROKEN, FOREIGN, PREFACE, SILENT, Limits
+from countertop.server.doors.peers import TOO_MANY
+from countertop.server.gate import MAX_CALLS, UNREADABLE
 from countertop.v1 import device_pb2
 
 LIMITS = Limits(total=24, of_one_client=12, hello_seconds=0.2)
@@ -171,7 +172,7 @@ async def test_bytes_that_are_no_message_are_told_so(daemon, method):
         with pytest.raises(grpc.aio.AioRpcError, match="The request is no") as refused:
             await call
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert await refusals(daemon) == {("unix", "a request that cannot be read"): 1}
+    assert await refusals(daemon) == {("unix", UNREADABLE): 1}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)

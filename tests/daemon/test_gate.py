@@ -166,9 +166,9 @@ async def test_a_client_has_so_many_calls_and_no_more(gate: SimpleNamespace) -> 
 )
 def test_more_connections_give_a_client_no_more_calls(door: Any, one: str, other: str) -> None:
     callers = [Caller(door, "till-3", one.format(port)) for port in range(40_000, 40_010)]
-    assert len({caller.owner for caller in callers}) == 1
+    assert len({caller.client for caller in callers}) == 1
     others = [Caller(door, "till-4", one.format(1)), Caller(door, "till-3", other.format(1))]
-    assert callers[0].owner not in {caller.owner for caller in others}
+    assert callers[0].client not in {caller.client for caller in others}
 
 
 async def test_what_was_done_is_written_down_with_its_outcome(gate: SimpleNamespace, world: Any) -> None:

@@ -34,7 +34,7 @@ class Caller:
     """What proved it is worth something still: False once a token or certificate is revoked, or a token has expired."""
 
     @property
-    def owner(self) -> str:
+    def client(self) -> str:
         """What counts as one client where calls are counted: more connections give nobody more of them."""
         place = self.peer.rpartition(":")[0] if self.door in ("loopback", "tls") else self.peer
         return f"{self.door} {self.identity} {place}"

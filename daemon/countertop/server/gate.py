@@ -35,6 +35,8 @@ from countertop.v1.operation_pb2 import Operation, OperationState
 
 __all__ = ["Auditor", "Call", "Decider", "Decision", "Gate", "Opened", "Refused"]
 
+UNREADABLE = "a request that cannot be read"
+"""Why a door refuses bytes that are no message of the call's."""
 MAX_CALLS = 128
 """Calls that one caller may have under way at once."""
 
@@ -251,11 +253,11 @@ class Gate:
     def _passing(self, call: Call, caller: Caller) -> Iterator[_Passage]:
         """Count the call, turn its error into a status, and write it down."""
         passage = _Passage(call, caller)
-        owner = caller.owner
+        client = caller.client
         outcome = "CANCELLED"
-        self._under_way[owner] += 1
+        self._under_way[client] += 1
         try:
-            _check_number(self._under_way[owner])
+            _check_number(self._under_way[client])
             yield passage
             outcome = "OK"
         except CountertopError as error:
@@ -269,9 +271,9 @@ class Gate:
             log.error("%s failed: %s", call.name, safe(error))
             raise Refused(status_of(CountertopError(error_pb2.REASON_INTERNAL))) from error
         finally:
-            self._under_way[owner] -= 1
-            if not self._under_way[owner]:
-                del self._under_way[owner]
+            self._under_way[client] -= 1
+            if not self._under_way[client]:
+                del self._under_way[client]
             self._write_down(passage, outcome)
 
     def _write_down(self, passage: _Passage, outcome: str) -> None:
@@ -297,7 +299,10 @@ class Gate:
 def _check_standing(caller: Caller) -> None:
     """A stream may go on for days, and must not outlive what let its caller in."""
     if not caller.stands():
-        message = "The token or certificate of this call has been revoked since, or has expired."
+        message = (
+            "The token or certificate of this call has been revoked since, or has expired. "
+            "`countertop pair` issues a new one."
+        )
         raise CountertopError(error_pb2.REASON_UNAUTHENTICATED, message)
 
 

@@ -30,7 +30,7 @@ from countertop.server.doors.sockets import inherited, listen_tcp, listen_unix, 
 from countertop.server.doors.standard import StandardServices, abort
 from countertop.server.doors.tls import TlsFiles
 from countertop.server.faults import status_of
-from countertop.server.gate import Call, Gate, Refused
+from countertop.server.gate import UNREADABLE, Call, Gate, Refused
 from countertop.v1 import error_pb2
 
 __all__ = ["GrpcDoor", "Who"]
@@ -64,7 +64,7 @@ def _read(gate: Gate, call: Call, request: bytes, caller: Caller) -> Message:
     try:
         return call.input.FromString(request)
     except DecodeError:
-        gate.audit_refusal(caller, "a request that cannot be read", method=call.name)
+        gate.audit_refusal(caller, UNREADABLE, method=call.name)
         sentence = f"The request is no {call.input.DESCRIPTOR.name}."
         raise Refused(status_of(CountertopError(error_pb2.REASON_INVALID_REQUEST, sentence))) from None
 

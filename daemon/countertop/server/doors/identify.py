@@ -78,8 +78,9 @@ class Identify:
         if peer is None:
             raise Refused(_unauthenticated(_NO_CONNECTION))
         name, secret = _said(context.invocation_metadata() or ())
-        certificate = _first(context.auth_context(), "x509_pem_cert") if peer.door == "tls" else ""
-        identity, roles = self._proven(peer, context, method)
+        shown: dict[str, list[bytes]] = context.auth_context() if peer.door == "tls" else {}
+        certificate = _first(shown, "x509_pem_cert")
+        identity, roles = self._proven(peer, shown, certificate, method)
         if secret:
             token = self._token(secret, peer, method)
             identity, roles = f"{identity} token {token.name}".strip(), roles | frozenset(token.roles)
@@ -95,12 +96,13 @@ class Identify:
             return False
         return not secret or self._tokens.stands(secret)
 
-    def _proven(self, peer: Peer, context: Any, method: str) -> tuple[str, frozenset[str]]:
+    def _proven(
+        self, peer: Peer, shown: dict[str, list[bytes]], certificate: str, method: str
+    ) -> tuple[str, frozenset[str]]:
         """What the connection proves, without any token."""
         if peer.door == "tls":
-            shown: dict[str, list[bytes]] = context.auth_context()
             facts = _tls_peer(shown)
-            if self._revoked.has(_first(shown, "x509_pem_cert")):
+            if self._revoked.has(certificate):
                 why = f"revoked certificate {facts.spiffe or facts.subject}"
                 self._refuse(peer, method, "This certificate has been revoked.", why)
             return facts.spiffe or facts.subject, self._roles.roles("tls", facts)

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from countertop.server.doors.peers import Peer, peer_of
+from countertop.server.doors.peers import TOO_MANY, Peer, peer_of
 from countertop.server.doors.private import PrivateSocket
 from countertop.server.doors.relay import BUFFER_BYTES, Relay
 
@@ -38,10 +38,10 @@ _KEPT_BACK = 256
 """Descriptors for everything else."""
 _TELL_EVERY = 10.0
 
-TOO_MANY = "too many connections"
+# why somebody is hung up on, in the audit's words
 FOREIGN = "no HTTP/2"
 SILENT = "no HTTP/2 in time"
-NO_TLS = "no TLS with a certificate that is trusted here"
+NO_TLS = "no TLS with a certificate that is trusted here, or no call after it"
 BROKEN = "broken HTTP/2, or pings without an answer"
 
 log = logging.getLogger("countertop.doors")

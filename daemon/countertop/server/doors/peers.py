@@ -12,8 +12,10 @@ from typing import Literal
 from countertop.server.access.grants import UnixPeer
 from countertop.server.caller import Caller
 
-__all__ = ["Peer", "one_client", "peer_of"]
+__all__ = ["TOO_MANY", "Peer", "one_client", "peer_of"]
 
+TOO_MANY = "too many connections"
+"""Why a door turns a client away that has its share of them."""
 _CREDENTIALS = struct.Struct("3i")
 KNOWS_CREDENTIALS = sys.platform == "linux"
 """Elsewhere a unix socket's file permissions are all that is known of who calls: nobody but its owner and, where the

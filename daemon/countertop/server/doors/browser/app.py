@@ -16,7 +16,7 @@ from countertop.server.doors.browser.cameras import PREFIX as CAMERAS
 from countertop.server.doors.browser.cameras import Cameras
 from countertop.server.doors.browser.rules import Header, Judgement, Rules, Use
 from countertop.server.faults import status_of
-from countertop.server.gate import Gate
+from countertop.server.gate import UNREADABLE, Gate
 from countertop.v1 import error_pb2
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class BrowserApp:
                 answers = _With(send, judged.headers)
                 hearing = _Hearing(receive, answers)
                 if not await self._connect.carry_out(scope, hearing, answers) and not hearing.left:
-                    self._gate.audit_refusal(caller, "a request that cannot be read", method=self._method(scope))
+                    self._gate.audit_refusal(caller, UNREADABLE, method=self._method(scope))
 
     def _use(self, path: str) -> Use:
         if path.startswith(CAMERAS):

@@ -16,7 +16,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from countertop.server.doors.peers import one_client
+from countertop.server.doors.peers import TOO_MANY, one_client
 
 __all__ = ["HEAD_SECONDS", "MOST", "MOST_OF_ONE", "READ_SECONDS", "REQUEST_SECONDS", "Limits", "bounded"]
 
@@ -30,7 +30,6 @@ MOST_OF_ONE = 64
 """Connections from one address. A page has six; a terminal has a few pages."""
 MOST = 512
 """Connections in all."""
-TOO_MANY = "too many connections"
 _FULL = "There are too many connections already; close some."
 _BROKEN = "This is no HTTP/1.1 request."
 _LATE = {"head": "a request's head that did not come in time", "body": "a request's body that did not come in time"}
@@ -57,7 +56,7 @@ class Limits:
         full = of if len(of) >= MOST_OF_ONE else [item for group in self._of.values() for item in group]
         if len(of) >= MOST_OF_ONE or len(full) >= MOST:
             idle = next((item for item in full if item.idle), None)
-            self.refused(host, TOO_MANY)
+            self.refused(host if idle is None else idle.host, TOO_MANY)
             if idle is None:
                 return False
             idle.transport.abort()
@@ -92,7 +91,8 @@ class _Bounded(H11Protocol):
         self._unread: asyncio.TimerHandle | None = None
 
     @property
-    def _host(self) -> str:
+    def host(self) -> str:
+        """Where it comes from."""
         return self.client[0] if self.client else ""
 
     @property
@@ -102,7 +102,7 @@ class _Bounded(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._in = self.limits.enter(self._host, self)
+        self._in = self.limits.enter(self.host, self)
         if not self._in:
             transport.write(_whole(503, b"Service Unavailable", "resource_exhausted", _FULL))
             transport.close()
@@ -133,7 +133,7 @@ class _Bounded(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP. It is told where nothing has been said yet; a running request ends."""
-        self.limits.refused(self._host, "no HTTP/1.1")
+        self.limits.refused(self.host, "no HTTP/1.1")
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -179,7 +179,7 @@ class _Bounded(H11Protocol):
     def _hang_up(self, why: str) -> None:
         """Who has not begun to say anything keeps nothing from anybody: browsers connect in advance."""
         if self._awaits != "head" or self.conn.trailing_data[0]:
-            self.limits.refused(self._host, why)
+            self.limits.refused(self.host, why)
         self.transport.abort()
 
 
